@@ -1,0 +1,40 @@
+//! The only files that touch the real world: clock, network, disk, randomness, threads.
+//!
+//! Every part of the agent gets an [`Env`] and uses nothing else, so that the simulation can run
+//! whole agents on simulated ones.
+
+pub mod clock;
+pub mod fs;
+pub mod net;
+pub mod rng;
+pub mod work;
+
+use std::sync::Arc;
+
+/// The world, as one agent sees it. Cloning is cheap.
+#[derive(Clone)]
+pub struct Env {
+    /// Time.
+    pub clock: Arc<dyn clock::Clock>,
+    /// Connections.
+    pub net: Arc<dyn net::Net>,
+    /// Files.
+    pub disk: Arc<dyn fs::Disk>,
+    /// Random numbers.
+    pub rng: Arc<dyn rng::Rng>,
+    /// Where blocking work runs.
+    pub work: Arc<dyn work::Work>,
+}
+
+impl Env {
+    /// The real world.
+    pub fn real() -> Self {
+        Self {
+            clock: Arc::new(clock::SystemClock::default()),
+            net: Arc::new(net::Tcp),
+            disk: Arc::new(fs::RealDisk),
+            rng: Arc::new(rng::OsRng),
+            work: Arc::new(work::Threads),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The node agent: a replicated store that detects failures and heals.
+//!
+//! `decide` is pure; `env` is the only door to the real world; `node` wires the parts together.
+//! `tests/tidy.rs` in the tests package holds the table of who may import whom.
+
+pub mod backup;
+pub mod config;
+pub mod control;
+pub mod decide;
+pub mod env;
+pub mod gateway;
+pub mod heartbeat;
+pub mod node;
+pub mod rpc;
+pub mod store;

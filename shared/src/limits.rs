@@ -1,0 +1,70 @@
+//! Every bound that both sides of a connection must agree on, each with its reason (law 7).
+
+use std::time::Duration;
+
+/// Largest key: keys are held in memory by caches and logs, values are not.
+pub const KEY_BYTES_MAX: usize = 4 << 10;
+/// Largest value: it travels in one frame and rests in one log record.
+pub const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Largest frame before a connection has said Hello: a stranger costs next to nothing.
+pub const HELLO_FRAME_BYTES_MAX: usize = 64 << 10;
+/// Largest frame of Admin and Watch connections.
+pub const CONTROL_FRAME_BYTES_MAX: usize = 1 << 20;
+/// Largest frame of Store and Peer connections: a value, its key and a batch's overhead.
+pub const DATA_FRAME_BYTES_MAX: usize = 4 << 20;
+/// How long a stranger may take to say Hello.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Operations in one log entry: large enough to amortise a sync, small enough to apply at once.
+pub const BATCH_OPERATIONS_MAX: usize = 256;
+/// Bytes of keys and values in one log entry: it must fit a frame with its overhead.
+pub const BATCH_BYTES_MAX: usize = 2 << 20;
+/// Operations that wait for one shard's proposer before callers are told `Busy`.
+pub const PROPOSALS_QUEUED_MAX: usize = 4_096;
+/// Entries of one shard proposed and not yet answered.
+pub const ENTRIES_IN_FLIGHT_MAX: usize = 64;
+/// Requests of one connection in flight; beyond it the server stops reading.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
+/// Connections that an agent holds open at once.
+pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Shortest deadline that a server honours.
+pub const DEADLINE_MIN: Duration = Duration::from_millis(1);
+/// Longest deadline that a server honours: an unbounded one would pin resources.
+pub const DEADLINE_MAX: Duration = Duration::from_secs(60);
+/// The deadline when a caller names none.
+pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
+
+/// Results of retried requests kept for one client and shard (safety rule 17).
+pub const RESULTS_PER_CLIENT_MAX: usize = 1_024;
+/// Clients whose results one shard keeps; a full table refuses new clients and evicts none.
+pub const CLIENTS_PER_SHARD_MAX: usize = 4_096;
+/// A client that has not written for this long is forgotten, counted in HLC.
+pub const CLIENT_LEASE: Duration = Duration::from_secs(300);
+/// How far ahead of its own clock an agent lets a remote HLC pull it.
+pub const HLC_AHEAD_MAX: Duration = Duration::from_millis(500);
+
+/// Keys in one page of a scan.
+pub const SCAN_KEYS_MAX: u32 = 1_000;
+/// Bytes in one page of a scan: it must fit a data frame.
+pub const SCAN_BYTES_MAX: usize = 2 << 20;
+
+/// Longest name of a node, zone or keyspace: a table column stays readable.
+pub const NAME_CHARS_MAX: usize = 32;
+/// Nodes in one cluster; each pair exchanges heartbeats.
+pub const NODES_MAX: usize = 1_000;
+/// Shards in one keyspace.
+pub const SHARDS_MAX: u16 = 4_096;
+/// Replicas of one shard: a quorum of more than this is slower than it is safer.
+pub const REPLICAS_MAX: u8 = 9;
+/// Events that the journal keeps in the system shard.
+pub const EVENTS_MAX: usize = 2_000;
+/// Events in one reply.
+pub const EVENTS_PER_REPLY_MAX: usize = 500;
+/// Consoles that one agent feeds.
+pub const WATCHERS_MAX: usize = 32;
+
+/// How often each pair of nodes exchanges heartbeats.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
+/// How often an agent reports to an attached console.
+pub const WATCH_INTERVAL: Duration = Duration::from_millis(200);

@@ -1,0 +1,107 @@
+//! What a harmful act would do, computed by agents before it is done (law 8).
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{NodeId, ShardId};
+
+/// An act that an operator may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// SIGKILL, no drain: a drill.
+    Kill {
+        /// The node.
+        node: NodeId,
+        /// How long its supervisor keeps it down, in seconds; `None`: for good.
+        down_secs: Option<u32>,
+    },
+    /// Move one shard's leadership, losing nothing: refused when it can't be.
+    Switchover {
+        /// The shard.
+        shard: ShardId,
+        /// To whom; `None`: the best candidate.
+        to: Option<NodeId>,
+    },
+    /// Have another voter elected although the leader does not answer.
+    Failover {
+        /// The shard.
+        shard: ShardId,
+        /// To whom; `None`: the best candidate.
+        to: Option<NodeId>,
+    },
+    /// Give all of a node's replicas away, or stop doing so.
+    Drain {
+        /// The node.
+        node: NodeId,
+        /// Whether to stop.
+        undo: bool,
+    },
+    /// Remove a node that is gone for good or drained.
+    Evict {
+        /// The node.
+        node: NodeId,
+    },
+    /// Back all shards and the configuration up.
+    Backup {
+        /// The archive's folder.
+        archive: String,
+    },
+    /// Build shards from a backup beside, then swap.
+    Restore {
+        /// The archive's folder.
+        archive: String,
+        /// The backup's id.
+        backup: String,
+    },
+    /// Keep what a restore has put in place, and drop what it replaced.
+    RestoreAccept,
+    /// Put back what a restore has replaced.
+    RestoreUndo,
+}
+
+/// What an act would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preflight {
+    /// The facts' revision that this was computed at; an act with an older one is refused.
+    pub revision: u64,
+    /// The act, in words.
+    pub title: String,
+    /// How hard it must be confirmed.
+    pub harm: Harm,
+    /// Shards that would lose their quorum.
+    pub quorum_lost: Vec<ShardId>,
+    /// Shards that would have no copy to spare.
+    pub no_spare: Vec<ShardId>,
+    /// Shards whose leader would move.
+    pub leaders_moved: Vec<ShardId>,
+    /// Acknowledged writes that would be dropped, when known.
+    pub writes_dropped: Option<u64>,
+    /// Anything else worth knowing, a sentence each.
+    pub notes: Vec<String>,
+    /// Why it can't be done at all.
+    pub refused: Option<String>,
+    /// What would do less harm.
+    pub safer: Option<String>,
+}
+
+/// The rungs of the confirmation ladder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Harm {
+    /// Nothing is lost: y is enough.
+    #[default]
+    None,
+    /// Something is at risk: type the name.
+    Risk,
+    /// Something breaks: type `OVERRIDE` and the name.
+    Break,
+}
+
+/// What came of an act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What was done, in words.
+    pub what: String,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// A backup's id, if one was made.
+    pub backup: Option<String>,
+}

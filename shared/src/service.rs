@@ -1,0 +1,6 @@
+//! The four services of a connection: one tarpc trait a file.
+
+pub mod admin;
+pub mod peer;
+pub mod store;
+pub mod watch;

@@ -1,0 +1,25 @@
+//! Admin: what operators and scripts ask.
+
+use crate::error::AdminError;
+use crate::event::Event;
+use crate::ids::ShardId;
+use crate::preflight::{Action, Outcome, Preflight};
+use crate::service::peer::ContentHash;
+use crate::view::ClusterView;
+
+/// The operators' service.
+#[tarpc::service]
+pub trait Admin {
+    /// The cluster as this node sees it.
+    async fn view() -> ClusterView;
+    /// Journal lines with an id above `after`, oldest first.
+    async fn events(after: u64) -> Vec<Event>;
+    /// What an act would do, at this node's revision.
+    async fn preflight(action: Action) -> Result<Preflight, AdminError>;
+    /// Does it; refused when the facts have moved on since `revision` in a way that matters.
+    async fn act(action: Action, revision: u64, actor: String) -> Result<Outcome, AdminError>;
+    /// Every replica's content hash of one shard.
+    async fn content_hashes(shard: ShardId) -> Result<Vec<ContentHash>, AdminError>;
+    /// Ends this very process, at once: a drill (only with `--drills`).
+    async fn die(down_secs: Option<u32>, actor: String) -> Result<(), AdminError>;
+}

@@ -1,0 +1,17 @@
+//! The cluster's own facts: what the system shard holds, how it changes, and the view of them that
+//! agents compute for consoles and scripts.
+
+mod facts;
+mod observed;
+mod system;
+
+pub use facts::{
+    Admission, BackupRecord, ClusterFacts, Intent, IntentKind, IntentPhase, JoinRequest,
+    KeyspaceFacts, NodeAddresses, NodeFacts, NodeIntent, Policy, ReplicaFacts, ReplicaRole,
+    ShardFacts, ShardPhase, SyncPolicy,
+};
+pub use observed::{
+    ClusterView, Health, HealthCounts, NodeState, NodeView, Observer, ReplicaState, ReplicaView,
+    ShardHealth, ShardView,
+};
+pub use system::SystemCommand;
