@@ -1,1 +1,11 @@
-//! x
+//! The Rust client: finds the shard's leader, retries under one request id until the deadline, and
+//! keeps one connection a node and service.
+//!
+//! It never reports a write as failed when its outcome is not known (law 2).
+
+mod pool;
+mod routes;
+mod store;
+
+pub use pool::{Pool, PoolConfig};
+pub use store::{ClientError, StoreClientConfig, StoreHandle};

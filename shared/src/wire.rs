@@ -1,1 +1,11 @@
-//! x
+//! How the words travel: postcard frames under a limit, after an opening handshake.
+//!
+//! A connection carries one service. tarpc does the matching of requests and answers; the bytes
+//! are our own, because tarpc's default frames panic a server on an absurd deadline.
+
+pub mod codec;
+pub mod deadline;
+pub mod hello;
+pub mod serve;
+pub mod tcp;
+pub mod transport;

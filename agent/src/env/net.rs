@@ -3,23 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 
+use evenkeel_shared::wire::transport::{BoxStream, Dial};
 use futures::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A byte stream in both directions.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub use evenkeel_shared::wire::tcp::Tcp;
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// A stream whose kind doesn't matter.
-pub type BoxStream = Box<dyn Stream>;
-
-/// Listens and dials.
-pub trait Net: Send + Sync {
+/// Listens, and dials.
+pub trait Net: Dial {
     /// Opens a listener at `host:port`.
     fn listen(&self, address: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>>;
-    /// Opens a connection to `host:port`.
-    fn dial(&self, address: &str) -> BoxFuture<'static, io::Result<BoxStream>>;
 }
 
 /// Hands out connections that others have opened.
@@ -30,9 +22,6 @@ pub trait Listener: Send {
     fn local_address(&self) -> io::Result<SocketAddr>;
 }
 
-/// TCP of the operating system, without Nagle's delay.
-pub struct Tcp;
-
 impl Net for Tcp {
     fn listen(&self, address: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
         let address = address.to_owned();
@@ -40,16 +29,6 @@ impl Net for Tcp {
             #[expect(clippy::disallowed_methods, reason = "this is the one place that listens")]
             let listener = tokio::net::TcpListener::bind(address).await?;
             Ok(Box::new(TcpListener(listener)) as Box<dyn Listener>)
-        })
-    }
-
-    fn dial(&self, address: &str) -> BoxFuture<'static, io::Result<BoxStream>> {
-        let address = address.to_owned();
-        Box::pin(async move {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that dials")]
-            let stream = tokio::net::TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream) as BoxStream)
         })
     }
 }

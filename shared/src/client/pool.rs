@@ -1,0 +1,124 @@
+//! Connections by address: opened when first needed, shared by all callers, dropped when broken.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::OnceCell;
+
+use crate::error::WireError;
+use crate::ids::ClusterId;
+use crate::service::admin::{AdminClient, AdminRequest, AdminResponse};
+use crate::service::store::{StoreClient, StoreRequest, StoreResponse};
+use crate::wire::codec::CallerTransport;
+use crate::wire::hello::{Caller, Hello, Service, Welcome, call};
+use crate::wire::serve::caller_config;
+use crate::wire::transport::Dial;
+
+/// How a pool opens its connections.
+#[derive(Clone)]
+pub struct PoolConfig {
+    /// Opens the byte streams.
+    pub dial: Arc<dyn Dial>,
+    /// Who we say we are.
+    pub caller: Caller,
+    /// The cluster that is meant; `None`: whichever answers.
+    pub cluster: Option<ClusterId>,
+}
+
+/// Connections of one process. Cloning shares them.
+#[derive(Clone)]
+pub struct Pool {
+    config: PoolConfig,
+    stores: Arc<Mutex<HashMap<String, Slot<StoreClient>>>>,
+    admins: Arc<Mutex<HashMap<String, Slot<AdminClient>>>>,
+}
+
+/// One connection: many callers may wait for the same dial.
+type Slot<T> = Arc<OnceCell<Open<T>>>;
+
+#[derive(Clone)]
+struct Open<T> {
+    client: T,
+    /// Cancelled when the connection has ended.
+    ended: tokio_util::sync::CancellationToken,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub fn new(config: PoolConfig) -> Self {
+        Self { config, stores: Arc::default(), admins: Arc::default() }
+    }
+
+    /// The store's client at an address.
+    pub async fn store(&self, address: &str) -> Result<StoreClient, WireError> {
+        let open = |address: String| self.open_store(address);
+        connection(&self.stores, address, open).await
+    }
+
+    /// The operators' client at an address.
+    pub async fn admin(&self, address: &str) -> Result<AdminClient, WireError> {
+        let open = |address: String| self.open_admin(address);
+        connection(&self.admins, address, open).await
+    }
+
+    /// Says Hello at an address, for a service that the caller will speak itself.
+    pub async fn call(
+        &self,
+        address: &str,
+        service: Service,
+    ) -> Result<(Welcome, crate::wire::transport::Frames), WireError> {
+        let hello =
+            Hello { cluster: self.config.cluster, caller: self.config.caller.clone(), service };
+        call(self.config.dial.as_ref(), address, hello).await
+    }
+
+    async fn open_store(&self, address: String) -> Result<Open<StoreClient>, WireError> {
+        let (_, frames) = self.call(&address, Service::Store).await?;
+        let transport = CallerTransport::<StoreRequest, StoreResponse>::new(frames);
+        let new = StoreClient::new(caller_config(), transport);
+        Ok(Open { client: new.client, ended: run(new.dispatch) })
+    }
+
+    async fn open_admin(&self, address: String) -> Result<Open<AdminClient>, WireError> {
+        let (_, frames) = self.call(&address, Service::Admin).await?;
+        let transport = CallerTransport::<AdminRequest, AdminResponse>::new(frames);
+        let new = AdminClient::new(caller_config(), transport);
+        Ok(Open { client: new.client, ended: run(new.dispatch) })
+    }
+}
+
+/// Runs a connection's dispatcher; it ends with the connection or with its last client.
+fn run<E: std::fmt::Display>(
+    dispatch: impl Future<Output = Result<(), E>> + Send + 'static,
+) -> tokio_util::sync::CancellationToken {
+    let ended = tokio_util::sync::CancellationToken::new();
+    let guard = ended.clone().drop_guard();
+    tokio::spawn(async move {
+        let _guard = guard;
+        if let Err(error) = dispatch.await {
+            tracing::debug!(%error, "connection ended");
+        }
+    });
+    ended
+}
+
+async fn connection<T: Clone, F, Fut>(
+    slots: &Mutex<HashMap<String, Slot<T>>>,
+    address: &str,
+    open: F,
+) -> Result<T, WireError>
+where
+    F: FnOnce(String) -> Fut,
+    Fut: Future<Output = Result<Open<T>, WireError>>,
+{
+    let slot = {
+        let mut slots = slots.lock().expect("no holder of this lock panics");
+        let slot = slots.entry(address.to_owned()).or_default();
+        if slot.get().is_some_and(|open| open.ended.is_cancelled()) {
+            *slot = Slot::default();
+        }
+        slot.clone()
+    };
+    let open = slot.get_or_try_init(|| open(address.to_owned())).await?;
+    Ok(open.client.clone())
+}

@@ -1,0 +1,170 @@
+//! The opening handshake: who calls, for which cluster, for which service.
+//!
+//! Nothing else is read from a connection before it has said Hello, and a Hello is small.
+
+use std::io;
+
+use futures::{SinkExt, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::codec::{decode, encode};
+use super::transport::{BoxStream, Dial, Frames};
+use crate::error::WireError;
+use crate::ids::{ClusterId, Incarnation, NodeId};
+use crate::limits::{
+    CONTROL_FRAME_BYTES_MAX, DATA_FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, HELLO_TIMEOUT,
+};
+
+/// Rises with every change of a frame that an older build can't read.
+pub const WIRE_VERSION: u16 = 1;
+
+const MAGIC: [u8; 4] = *b"evkl";
+
+/// Which service a connection carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Service {
+    /// Agent to agent; each lane is a connection of its own, so that load never deposes a leader.
+    Peer(Lane),
+    /// Clients of the store.
+    Store,
+    /// Operators.
+    Admin,
+    /// A console that wants to be told.
+    Watch,
+}
+
+/// What a connection between agents is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Lane {
+    /// Raft's messages.
+    Raft,
+    /// Heartbeats and canvasses.
+    Heartbeat,
+    /// Snapshots, proposals, joins.
+    Bulk,
+}
+
+impl Service {
+    fn frame_bytes_max(self) -> usize {
+        match self {
+            Self::Peer(_) | Self::Store => DATA_FRAME_BYTES_MAX,
+            Self::Admin | Self::Watch => CONTROL_FRAME_BYTES_MAX,
+        }
+    }
+}
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Caller {
+    /// An agent.
+    Node {
+        /// Its number; `None` before it has joined.
+        id: Option<NodeId>,
+        /// Its name.
+        name: String,
+        /// Count of its starts.
+        incarnation: Incarnation,
+    },
+    /// Anybody else, by a name for the log.
+    Client(String),
+}
+
+/// What a caller says first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The cluster that the caller means; `None`: whichever this is.
+    pub cluster: Option<ClusterId>,
+    /// Who calls.
+    pub caller: Caller,
+    /// What for.
+    pub service: Service,
+}
+
+/// What the other side answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The cluster that it belongs to; `None` before it has joined.
+    pub cluster: Option<ClusterId>,
+    /// Its number.
+    pub node: Option<NodeId>,
+    /// Its name.
+    pub name: String,
+    /// Count of its starts.
+    pub incarnation: Incarnation,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HelloFrame {
+    magic: [u8; 4],
+    wire_version: u16,
+    hello: Hello,
+}
+
+/// Opens a connection and says Hello.
+pub async fn call(
+    dial: &dyn Dial,
+    address: &str,
+    hello: Hello,
+) -> Result<(Welcome, Frames), WireError> {
+    let failed = |source: io::Error| {
+        if source.kind() == io::ErrorKind::ConnectionRefused {
+            WireError::Refused { address: address.to_owned() }
+        } else {
+            WireError::Io { address: address.to_owned(), source }
+        }
+    };
+    let handshake = async {
+        let stream = dial.dial(address).await?;
+        let mut frames = Frames::new(stream, HELLO_FRAME_BYTES_MAX);
+        let service = hello.service;
+        let frame = HelloFrame { magic: MAGIC, wire_version: WIRE_VERSION, hello };
+        frames.send(encode(&frame)?).await?;
+        let reply = next_frame(&mut frames).await?;
+        frames.raise_limit(service.frame_bytes_max());
+        Ok((decode::<Result<Welcome, String>>(&reply)?, frames))
+    };
+    let (answer, frames) = match timeout(HELLO_TIMEOUT, handshake).await {
+        Ok(done) => done.map_err(failed)?,
+        Err(_) => return Err(failed(io::ErrorKind::TimedOut.into())),
+    };
+    let welcome =
+        answer.map_err(|why| WireError::TurnedAway { address: address.to_owned(), why })?;
+    Ok((welcome, frames))
+}
+
+/// Waits for a caller's Hello and answers it with what `judge` says.
+pub async fn answer(
+    stream: BoxStream,
+    judge: impl FnOnce(&Hello) -> Result<Welcome, String>,
+) -> io::Result<(Hello, Frames)> {
+    let handshake = async {
+        let mut frames = Frames::new(stream, HELLO_FRAME_BYTES_MAX);
+        let bytes = next_frame(&mut frames).await?;
+        let verdict = read_hello(&bytes).and_then(|hello| Ok((judge(&hello)?, hello)));
+        let (reply, hello) = match verdict {
+            Ok((welcome, hello)) => (Ok(welcome), Ok(hello)),
+            Err(why) => (Err(why.clone()), Err(io::Error::other(why))),
+        };
+        frames.send(encode::<Result<Welcome, String>>(&reply)?).await?;
+        let hello = hello?;
+        frames.raise_limit(hello.service.frame_bytes_max());
+        Ok((hello, frames))
+    };
+    timeout(HELLO_TIMEOUT, handshake).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+/// Reads a Hello; the version is judged before the rest, which an older build may not understand.
+fn read_hello(bytes: &[u8]) -> Result<Hello, String> {
+    let not_ours = || "not an evenkeel connection".to_owned();
+    let rest = bytes.strip_prefix(&MAGIC).ok_or_else(not_ours)?;
+    let (version, _) = postcard::take_from_bytes::<u16>(rest).map_err(|_| not_ours())?;
+    if version != WIRE_VERSION {
+        return Err(format!("wire version {version} is not spoken here, only {WIRE_VERSION}"));
+    }
+    decode::<HelloFrame>(bytes).map(|frame| frame.hello).map_err(|_| not_ours())
+}
+
+async fn next_frame(frames: &mut Frames) -> io::Result<bytes::BytesMut> {
+    frames.next().await.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
+}
