@@ -8,6 +8,8 @@ pub mod config;
 pub mod control;
 pub mod decide;
 pub mod env;
+pub mod envelope;
+pub mod folder;
 pub mod gateway;
 pub mod heartbeat;
 pub mod node;

@@ -1,0 +1,47 @@
+//! The `agent` command line. It only reads what was typed; [`super::check`] judges it.
+
+use std::path::PathBuf;
+
+use super::settings::Settings;
+use super::{Config, ConfigError};
+
+/// Run a node of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct AgentArgs {
+    /// TOML file with the same names as the flags, which win over it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What the flags say.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// What to do instead of running.
+    #[command(subcommand)]
+    pub command: Option<AgentCommand>,
+}
+
+/// What `agent` can do besides running.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
+pub enum AgentCommand {
+    /// Look at the configuration without starting
+    Config(ConfigArgs),
+}
+
+/// What to do with the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct ConfigArgs {
+    /// Say whether an agent could start with it
+    #[arg(long)]
+    pub check: bool,
+    /// Write it as the TOML file that would give it, defaults included
+    #[arg(long)]
+    pub print: bool,
+}
+
+impl ConfigArgs {
+    /// What `agent config` answers on standard output.
+    pub fn answer(self, args: &AgentArgs) -> Result<String, ConfigError> {
+        let config = Config::load(args)?;
+        Ok(if self.print { config.to_toml() } else { "configuration ok\n".to_owned() })
+    }
+}
