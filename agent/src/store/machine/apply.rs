@@ -1,0 +1,378 @@
+//! What applying an entry does: state, pending changes and an entry in; changes and an answer out.
+//!
+//! Nothing here reads a clock, draws a number or writes to the engine. Each operation sees those
+//! before it, of the same chunk of entries too. Errors are the engine's: every refusal is an answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evenkeel_shared::command::{
+    Applied, Batch, Command, Expected, Operation, OperationResult, Record, StoredRecord,
+    SystemReply, WriteAction,
+};
+use evenkeel_shared::event::Event;
+use evenkeel_shared::ids::{IntentId, KeyspaceId};
+use evenkeel_shared::key::SlotRange;
+use evenkeel_shared::limits::EVENTS_MAX;
+use evenkeel_shared::version::{Hlc, Version};
+use evenkeel_shared::view::SystemCommand;
+use openraft::EntryPayload;
+
+use super::clients::{self, Standing};
+use super::rows::{self, FACTS, META, ResultRow};
+use super::state::{MachinePhase, State, TERMS_MAX};
+use super::{MachineError, Payload};
+use crate::store::engine::{Changes, EngineError};
+use crate::store::raft::{Entry, LogId, StoredMembership};
+use crate::store::system;
+
+/// Clients removed by one request of a new one: more than one, so that the table shrinks.
+const EXPIRED_CLIENTS_PER_REQUEST: usize = 2;
+
+/// Reads committed rows.
+pub(super) type ReadRow<'a> = &'a dyn Fn(&[u8]) -> Result<Option<Bytes>, EngineError>;
+
+/// Applies entries one after another and gathers what they change.
+pub(super) struct Applier<'a> {
+    state: &'a mut State,
+    committed: ReadRow<'a>,
+    pending: Changes,
+    pending_bytes: usize,
+    events: Vec<Event>,
+}
+
+/// What a run of entries changes.
+pub(super) struct Outcome {
+    /// Rows, the meta row included.
+    pub(super) changes: Changes,
+    /// Lines added to the journal.
+    pub(super) events: Vec<Event>,
+}
+
+/// The time that an entry will bear: above the one before, whatever its proposer's clock said.
+pub(super) fn hlc_of(entry: &Entry, last: Hlc) -> Hlc {
+    let proposed = match &entry.payload {
+        EntryPayload::Blank | EntryPayload::Membership(_) => Hlc::default(),
+        EntryPayload::Normal(command) => proposed_hlc(command),
+    };
+    proposed.max(last.next())
+}
+
+fn proposed_hlc(command: &Command) -> Hlc {
+    match command {
+        Command::Batch(Batch { hlc, .. })
+        | Command::System { hlc, .. }
+        | Command::Barrier { hlc }
+        | Command::Own { hlc, .. }
+        | Command::Seal { hlc, .. }
+        | Command::Open { hlc, .. }
+        | Command::Ingest { hlc, .. } => *hlc,
+    }
+}
+
+impl<'a> Applier<'a> {
+    /// Begins with no pending change.
+    pub(super) fn new(state: &'a mut State, committed: ReadRow<'a>) -> Self {
+        Self { state, committed, pending: Changes::new(), pending_bytes: 0, events: Vec::new() }
+    }
+
+    /// The time of the last applied entry.
+    pub(super) fn hlc(&self) -> Hlc {
+        self.state.meta.hlc
+    }
+
+    /// Bytes of the pending changes.
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    /// Ends the run.
+    pub(super) fn finish(mut self) -> Outcome {
+        let meta = rows::encode(&self.state.meta);
+        self.set(Bytes::from_static(META), meta);
+        Outcome { changes: self.pending, events: self.events }
+    }
+
+    /// Applies the next entry.
+    pub(super) fn entry(&mut self, entry: Entry) -> Result<Applied, MachineError> {
+        let Entry { log_id, payload } = &entry;
+        self.state.meta.chain = chain(self.state.meta.chain, log_id, payload);
+        self.state.meta.hlc = hlc_of(&entry, self.state.meta.hlc);
+        self.remember_term(log_id.committed_leader_id().term, log_id.index);
+        let Entry { log_id, payload } = entry;
+        let answer = match payload {
+            EntryPayload::Blank => Applied::Nothing,
+            EntryPayload::Membership(membership) => {
+                self.state.meta.membership = StoredMembership::new(Some(log_id), membership);
+                self.raise_epoch()
+            }
+            EntryPayload::Normal(command) => self.command(&log_id, command)?,
+        };
+        self.state.meta.applied = Some(log_id);
+        Ok(answer)
+    }
+
+    fn command(&mut self, log_id: &LogId, command: Command) -> Result<Applied, MachineError> {
+        match command {
+            Command::Batch(batch) => self.batch(log_id, batch),
+            Command::System { command, .. } => Ok(Applied::System(self.system(&command))),
+            Command::Barrier { .. } => Ok(Applied::Nothing),
+            Command::Own { keyspace, slots, open, .. } => Ok(self.own(keyspace, slots, open)),
+            Command::Seal { intent, .. } => Ok(self.seal(intent)),
+            Command::Open { intent, .. } => Ok(self.open(intent)),
+            Command::Ingest { records, .. } => self.ingest(records),
+        }
+    }
+
+    fn raise_epoch(&mut self) -> Applied {
+        self.state.meta.epoch.0 += 1;
+        Applied::Nothing
+    }
+
+    fn remember_term(&mut self, term: u64, index: u64) {
+        if self.state.terms.last_key_value().is_some_and(|(last, _)| *last >= term) {
+            return;
+        }
+        self.state.terms.insert(term, index);
+        self.set(rows::term_key(term), rows::encode(&index));
+        if self.state.terms.len() > TERMS_MAX {
+            let (oldest, _) = self.state.terms.pop_first().expect("it holds more than the bound");
+            self.remove(rows::term_key(oldest));
+        }
+    }
+
+    /// Only the first one counts: a late duplicate must not open a sealed shard.
+    fn own(&mut self, keyspace: KeyspaceId, slots: Vec<SlotRange>, open: bool) -> Applied {
+        let meta = &mut self.state.meta;
+        if meta.phase != MachinePhase::Unowned {
+            return Applied::Nothing;
+        }
+        meta.keyspace = Some(keyspace);
+        meta.slots = slots;
+        meta.phase = if open { MachinePhase::Open } else { MachinePhase::Building };
+        self.raise_epoch()
+    }
+
+    fn seal(&mut self, intent: IntentId) -> Applied {
+        let meta = &mut self.state.meta;
+        if matches!(meta.phase, MachinePhase::Unowned | MachinePhase::Sealed(_)) {
+            return Applied::Nothing;
+        }
+        meta.phase = MachinePhase::Sealed(intent);
+        self.raise_epoch()
+    }
+
+    /// A shard that is sealed for one intent is not opened by a straggler of another.
+    fn open(&mut self, intent: IntentId) -> Applied {
+        let meta = &mut self.state.meta;
+        match meta.phase {
+            MachinePhase::Building => {}
+            MachinePhase::Sealed(sealed) if sealed == intent => {}
+            MachinePhase::Unowned | MachinePhase::Open | MachinePhase::Sealed(_) => {
+                return Applied::Nothing;
+            }
+        }
+        meta.phase = MachinePhase::Open;
+        self.raise_epoch()
+    }
+
+    fn ingest(&mut self, records: Vec<StoredRecord>) -> Result<Applied, MachineError> {
+        let building = self.state.meta.phase == MachinePhase::Building;
+        let mut results = Vec::with_capacity(records.len());
+        for StoredRecord { slot, key, record } in records {
+            let keyspace = self.state.meta.keyspace.filter(|_| building);
+            let Some(keyspace) = keyspace.filter(|_| self.state.meta.owns(slot)) else {
+                results.push(OperationResult::NotOwned);
+                continue;
+            };
+            let row = rows::data_key(keyspace, slot, &key);
+            let before = self.get(&row)?.map(|row| rows::decode_record(&row)).transpose()?;
+            let (version, existed) = (record.version, before.is_some());
+            self.replace(&row, before.as_ref(), Some(&record));
+            results.push(OperationResult::Done { version, existed });
+        }
+        Ok(Applied::Batch(results))
+    }
+
+    fn batch(&mut self, log_id: &LogId, batch: Batch) -> Result<Applied, MachineError> {
+        let version = Version {
+            shard: self.state.shard,
+            epoch: self.state.meta.epoch,
+            term: log_id.committed_leader_id().term,
+            index: log_id.index,
+        };
+        let mut results = Vec::with_capacity(batch.operations.len());
+        for operation in batch.operations {
+            results.push(self.operation(operation, version)?);
+        }
+        Ok(Applied::Batch(results))
+    }
+
+    /// A remembered answer comes first: it stands whatever has become of the shard since.
+    fn operation(
+        &mut self,
+        operation: Operation,
+        version: Version,
+    ) -> Result<OperationResult, MachineError> {
+        let (now, request) = (self.state.meta.hlc, operation.request);
+        let standing = self.state.clients.standing(&request);
+        let result_key = rows::result_key(request.client, request.sequence);
+        if standing == Standing::InWindow
+            && let Some(row) = self.get(&result_key)?
+        {
+            let row: ResultRow = rows::decode("a result row", &row)?;
+            if row.sequence == request.sequence {
+                return Ok(row.result);
+            }
+        }
+        let keyspace = self.state.meta.keyspace.filter(|_| self.state.meta.owns(operation.slot));
+        let Some(keyspace) = keyspace else { return Ok(OperationResult::NotOwned) };
+        if standing == Standing::Below || clients::lease_is_over(request.first_attempt, now) {
+            return Ok(OperationResult::Forgotten);
+        }
+        if self.state.meta.phase != MachinePhase::Open {
+            return Ok(OperationResult::NotOwned);
+        }
+        if standing == Standing::NewClient {
+            self.forget_expired_clients();
+            if self.state.clients.is_full() {
+                return Ok(OperationResult::TooManyClients);
+            }
+        }
+        let row = rows::data_key(keyspace, operation.slot, &operation.key);
+        let result = self.write(&row, operation.action, version)?;
+        let client = self.state.clients.after(&request, now);
+        self.state.clients.insert(request.client, client);
+        self.set(rows::client_key(request.client), rows::encode(&client));
+        let remembered = ResultRow { sequence: request.sequence, result };
+        self.set(result_key, rows::encode(&remembered));
+        Ok(remembered.result)
+    }
+
+    fn forget_expired_clients(&mut self) {
+        for _ in 0..EXPIRED_CLIENTS_PER_REQUEST {
+            let now = self.state.meta.hlc;
+            let Some((client, row)) = self.state.clients.pop_expired(now) else { return };
+            self.remove(rows::client_key(client));
+            for sequence in row.lowest.max(clients::window_start(row.highest))..=row.highest {
+                self.remove(rows::result_key(client, sequence));
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        row: &Bytes,
+        action: WriteAction,
+        version: Version,
+    ) -> Result<OperationResult, MachineError> {
+        let hlc = self.state.meta.hlc;
+        let before = self.get(row)?.map(|row| rows::decode_record(&row)).transpose()?;
+        let living = before.as_ref().filter(|record| !is_expired(record, hlc));
+        let existed = living.is_some();
+        let after = match action {
+            WriteAction::Put { value, expires } => Some(Record { value, version, hlc, expires }),
+            WriteAction::Delete => None,
+            WriteAction::CompareAndSet { expected, value, expires } => {
+                if !holds(&expected, living) {
+                    let actual = living.map(|record| record.version);
+                    return Ok(OperationResult::ConditionFailed { actual });
+                }
+                Some(Record { value, version, hlc, expires })
+            }
+        };
+        self.replace(row, before.as_ref(), after.as_ref());
+        Ok(OperationResult::Done { version, existed })
+    }
+
+    /// Changes a data row and, with it, the rows that say when its record ends.
+    fn replace(&mut self, row: &Bytes, before: Option<&Record>, after: Option<&Record>) {
+        if let Some(expires) = before.and_then(|record| record.expires) {
+            self.remove(rows::expiry_key(expires, row));
+        }
+        if let Some(expires) = after.and_then(|record| record.expires) {
+            self.set(rows::expiry_key(expires, row), Bytes::new());
+            self.state.note_expiry(expires);
+        }
+        match after {
+            Some(record) => self.set(row.clone(), rows::encode_record(record)),
+            None if before.is_some() => self.remove(row.clone()),
+            None => {}
+        }
+    }
+
+    fn system(&mut self, command: &SystemCommand) -> Result<SystemReply, String> {
+        if !self.state.shard.is_system() {
+            return Err(format!("{} does not hold the cluster's facts", self.state.shard));
+        }
+        if let SystemCommand::Journal(events) = command {
+            self.journal(events);
+            return Ok(SystemReply::Done);
+        }
+        let mut facts = self.state.facts.as_deref().cloned().unwrap_or_default();
+        let context = system::Context { hlc: self.state.meta.hlc };
+        let reply = system::apply(&mut facts, command, context)?;
+        if self.state.facts.as_deref() != Some(&facts) {
+            self.set(Bytes::from_static(FACTS), rows::encode(&facts));
+            self.state.facts = Some(Arc::new(facts));
+        }
+        Ok(reply)
+    }
+
+    /// The journal is a ring of rows: each new line takes the place of the oldest.
+    fn journal(&mut self, events: &[Event]) {
+        let kept = u64::try_from(EVENTS_MAX).expect("the bound fits 64 bits");
+        for event in events {
+            let id = self.state.meta.event_next;
+            self.state.meta.event_next += 1;
+            let event = Event { id, ..event.clone() };
+            self.set(rows::event_key(id), rows::encode(&event));
+            if let Some(oldest) = id.checked_sub(kept).filter(|id| *id > 0) {
+                self.remove(rows::event_key(oldest));
+            }
+            self.events.push(event);
+        }
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        match self.pending.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => (self.committed)(key),
+        }
+    }
+
+    fn set(&mut self, key: Bytes, value: Bytes) {
+        self.pending_bytes += key.len() + value.len();
+        self.pending.insert(key, Some(value));
+    }
+
+    fn remove(&mut self, key: Bytes) {
+        self.pending_bytes += key.len();
+        self.pending.insert(key, None);
+    }
+}
+
+/// Whether a record has ended.
+pub(super) fn is_expired(record: &Record, now: Hlc) -> bool {
+    record.expires.is_some_and(|expires| expires <= now)
+}
+
+fn holds(expected: &Expected, actual: Option<&Record>) -> bool {
+    match expected {
+        Expected::Absent => actual.is_none(),
+        Expected::Value(value) => actual.is_some_and(|record| record.value == value),
+        Expected::Version(version) => actual.is_some_and(|record| record.version == *version),
+    }
+}
+
+/// The chain value after an entry: equal on two replicas only if they applied the same entries.
+fn chain(before: u64, log_id: &LogId, payload: &Payload) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&before.to_le_bytes());
+    hasher.update(&log_id.committed_leader_id().term.to_le_bytes());
+    hasher.update(&log_id.index.to_le_bytes());
+    postcard::to_io(payload, &mut hasher).expect("a hasher takes every byte of an encodable entry");
+    let hash = hasher.finalize();
+    let head = hash.as_bytes().first_chunk().expect("a hash is longer than 8 bytes");
+    u64::from_le_bytes(*head)
+}

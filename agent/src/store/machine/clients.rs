@@ -1,0 +1,134 @@
+//! Which clients a shard remembers: tells a new request from a retry and from a forgotten one.
+//!
+//! A client's lease runs from the latest time that any of its requests bore, so whoever is removed
+//! has no request left whose own lease still runs (safety rule 17).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evenkeel_shared::command::RequestId;
+use evenkeel_shared::ids::ClientId;
+use evenkeel_shared::limits::{CLIENT_LEASE, CLIENTS_PER_SHARD_MAX, RESULTS_PER_CLIENT_MAX};
+use evenkeel_shared::version::Hlc;
+
+use super::rows::ClientRow;
+
+/// The clients by number and by age.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Clients {
+    by_id: BTreeMap<ClientId, ClientRow>,
+    by_age: BTreeSet<(Hlc, ClientId)>,
+}
+
+/// What a request is, as far as the client's row tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Never applied.
+    New,
+    /// Never applied, and its client is not known: it needs a place in the table.
+    NewClient,
+    /// Applied, if a result row bears its sequence.
+    InWindow,
+    /// Older than what is remembered.
+    Below,
+}
+
+impl Clients {
+    /// Adds or replaces a client.
+    pub(super) fn insert(&mut self, client: ClientId, row: ClientRow) {
+        if let Some(old) = self.by_id.insert(client, row) {
+            self.by_age.remove(&(old.last, client));
+        }
+        self.by_age.insert((row.last, client));
+    }
+
+    /// Removes and names the client that has been silent the longest, if its lease has run out.
+    pub(super) fn pop_expired(&mut self, now: Hlc) -> Option<(ClientId, ClientRow)> {
+        let (last, client) = *self.by_age.first()?;
+        if !lease_is_over(last, now) {
+            return None;
+        }
+        self.by_age.pop_first();
+        let row = self.by_id.remove(&client).expect("both orders hold the same clients");
+        Some((client, row))
+    }
+
+    /// Whether no further client fits.
+    pub(super) fn is_full(&self) -> bool {
+        self.by_id.len() >= CLIENTS_PER_SHARD_MAX
+    }
+
+    /// How the request stands to what is remembered.
+    pub(super) fn standing(&self, request: &RequestId) -> Standing {
+        let Some(row) = self.by_id.get(&request.client) else { return Standing::NewClient };
+        if request.sequence > row.highest {
+            Standing::New
+        } else if request.sequence < window_start(row.highest) {
+            Standing::Below
+        } else {
+            Standing::InWindow
+        }
+    }
+
+    /// The client's row once this request has been applied at `now`.
+    pub(super) fn after(&self, request: &RequestId, now: Hlc) -> ClientRow {
+        let latest = now.max(request.first_attempt);
+        match self.by_id.get(&request.client) {
+            None => ClientRow { last: latest, lowest: request.sequence, highest: request.sequence },
+            Some(row) => ClientRow {
+                last: row.last.max(latest),
+                lowest: row.lowest.min(request.sequence),
+                highest: row.highest.max(request.sequence),
+            },
+        }
+    }
+}
+
+/// The lowest sequence that is remembered when `highest` was applied.
+pub(super) fn window_start(highest: u64) -> u64 {
+    let window = u64::try_from(RESULTS_PER_CLIENT_MAX).expect("the window fits 64 bits");
+    highest.saturating_sub(window - 1)
+}
+
+/// Whether a lease that began at `since` has run out.
+pub(super) fn lease_is_over(since: Hlc, now: Hlc) -> bool {
+    let lease_ms = u64::try_from(CLIENT_LEASE.as_millis()).expect("the lease fits 64 bits");
+    since.0.saturating_add(lease_ms << 16) < now.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(client: u64, sequence: u64, at: Hlc) -> RequestId {
+        RequestId { client: ClientId(client), sequence, first_attempt: at }
+    }
+
+    fn apply(clients: &mut Clients, request: RequestId, now: Hlc) {
+        let row = clients.after(&request, now);
+        clients.insert(request.client, row);
+    }
+
+    #[test]
+    fn the_window_slides_with_the_highest_sequence() {
+        let mut clients = Clients::default();
+        let at = Hlc::from_unix_ms(1);
+        assert_eq!(clients.standing(&request(1, 5, at)), Standing::NewClient);
+        apply(&mut clients, request(1, 2_000, at), at);
+        assert_eq!(clients.standing(&request(1, 2_001, at)), Standing::New);
+        assert_eq!(clients.standing(&request(1, 977, at)), Standing::InWindow);
+        assert_eq!(clients.standing(&request(1, 976, at)), Standing::Below);
+    }
+
+    #[test]
+    fn a_client_leaves_once_none_of_its_requests_has_a_lease_left() {
+        let mut clients = Clients::default();
+        let (now, ahead) = (Hlc::from_unix_ms(1_000), Hlc::from_unix_ms(1_400));
+        apply(&mut clients, request(1, 1, ahead), now);
+        let lease_ms = u64::try_from(CLIENT_LEASE.as_millis()).unwrap();
+        assert_eq!(clients.pop_expired(now.plus_ms(lease_ms).next()), None);
+        assert_eq!(clients.pop_expired(ahead.plus_ms(lease_ms)), None);
+        let (client, row) = clients.pop_expired(ahead.plus_ms(lease_ms).next()).unwrap();
+        assert_eq!((client, row.last), (ClientId(1), ahead));
+        assert_eq!(clients.standing(&request(1, 1, ahead)), Standing::NewClient);
+    }
+}
