@@ -1,1 +1,7 @@
-//! To be written in this series.
+//! The control plane: observe, decide, act. The loop runs on the leader of the system shard only;
+//! operators' requests are carried out by whichever node they reach.
+
+pub mod journal;
+pub mod leader;
+pub mod ports;
+pub mod system;

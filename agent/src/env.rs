@@ -7,6 +7,7 @@ pub mod clock;
 pub mod fs;
 pub mod net;
 pub mod rng;
+pub mod usage;
 pub mod work;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Env {
     pub disk: Arc<dyn fs::Disk>,
     /// Random numbers.
     pub rng: Arc<dyn rng::Rng>,
+    /// What the process costs.
+    pub usage: Arc<dyn usage::Usage>,
     /// Where blocking work runs.
     pub work: Arc<dyn work::Work>,
 }
@@ -34,6 +37,7 @@ impl Env {
             net: Arc::new(net::Tcp),
             disk: Arc::new(fs::RealDisk),
             rng: Arc::new(rng::OsRng),
+            usage: Arc::new(usage::OwnProcess),
             work: Arc::new(work::Threads),
         }
     }

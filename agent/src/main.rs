@@ -1,2 +1,7 @@
-//! x
-fn main(){}
+//! `evenkeel-agent`: the agent without the console, for the fleet.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    evenkeel_agent::cli::run(std::env::args_os())
+}

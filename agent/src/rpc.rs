@@ -1,1 +1,14 @@
-//! To be written in this series.
+//! The edge: serves connections, dials peers, and implements the ports that other parts own.
+//!
+//! Only here and in the client do frames exist; only here are errors turned into wire errors.
+
+pub mod identity;
+pub mod links;
+pub mod meter;
+pub mod orders;
+pub mod peer;
+pub mod raft_link;
+pub mod server;
+pub mod store;
+pub mod admin;
+pub mod watch;

@@ -23,3 +23,7 @@ pub type Vote = openraft::alias::VoteOf<TypeConfig>;
 pub type StoredMembership = openraft::alias::StoredMembershipOf<TypeConfig>;
 /// What a snapshot covers.
 pub type SnapshotMeta = openraft::alias::SnapshotMetaOf<TypeConfig>;
+/// A running Raft group.
+pub type Raft = openraft::Raft<TypeConfig, super::machine::Machine>;
+/// What a Raft group says of itself.
+pub type Metrics = openraft::RaftMetrics<TypeConfig>;

@@ -1,0 +1,93 @@
+//! The agent's command line: `evenkeel-agent …`, and the same as `evenkeel agent …`.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use color_eyre::eyre::{Report, WrapErr, eyre};
+
+use crate::config::{AgentArgs, AgentCommand, Config};
+use crate::env::Env;
+use crate::supervise::{Stop, Supervision, Watch, stops};
+use crate::{logging, node};
+
+/// The node agent: a replicated store that detects failures and heals.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel-agent", version)]
+struct CommandLine {
+    #[command(flatten)]
+    agent: AgentArgs,
+}
+
+/// Threads for requests: agents are light, and a machine runs several of them.
+const WORKERS: usize = 2;
+
+/// Runs the agent with these arguments, the program's name first. Ends the process for wrong
+/// usage, as every command line does.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = CommandLine::parse_from(arguments).agent;
+    match run_parsed(&arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(report) => {
+            // The report is for a person; the log has its own line where there is one.
+            let _ = writeln!(std::io::stderr(), "error: {}", one_line(&report));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
+    if let Some(AgentCommand::Config(asked)) = &arguments.command {
+        let text = asked.answer(arguments)?;
+        std::io::stdout().lock().write_all(text.as_bytes()).wrap_err("print configuration")?;
+        return Ok(0);
+    }
+    let config = Config::load(arguments)?;
+    logging::start(config.log_format, &config.log).map_err(|why| eyre!(why))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .wrap_err("start runtime")?;
+    let code = runtime.block_on(async {
+        let env = Env::real();
+        let watch = if config.exit_on_stdin_close || crate::supervise::is_child() {
+            Watch::SignalsAndStdin
+        } else {
+            Watch::Signals
+        };
+        let asked_to_stop = stops(watch).wrap_err("watch for signals")?;
+        if config.supervise {
+            let supervision = Supervision::of_this_process(&env, config.data.clone())
+                .wrap_err("find this program")?;
+            return supervision.run(asked_to_stop).await.wrap_err("supervise agent");
+        }
+        run_agent(env, config, asked_to_stop).await
+    })?;
+    // A blocking job may hang on a dead disk; everything that matters is synced by now.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+async fn run_agent(
+    env: Env,
+    config: Config,
+    mut asked_to_stop: futures::stream::BoxStream<'static, Stop>,
+) -> Result<u8, Report> {
+    if crate::supervise::is_child() {
+        crate::supervise::thaw_when_parent_dies().wrap_err("tie fate to the supervisor")?;
+    }
+    let stop = async move {
+        let why = futures::StreamExt::next(&mut asked_to_stop).await;
+        tracing::info!(?why, "asked to stop");
+    };
+    let name = config.name.clone();
+    node::run(env, config, stop).await.wrap_err_with(|| format!("run node {name}"))?;
+    Ok(0)
+}
+
+/// A report with its causes, in one line.
+fn one_line(report: &Report) -> String {
+    report.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

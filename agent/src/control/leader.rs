@@ -1,0 +1,143 @@
+//! What a node does as leader of a shard when the control plane asks for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_shared::backup::ShardImage;
+use evenkeel_shared::command::{Command, StoredRecord};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
+use evenkeel_shared::version::Hlc;
+
+use crate::backup::{Archive, ImageReader, ImageWriter};
+use crate::env::Env;
+use crate::store::group::Group;
+use crate::store::replicas::Replicas;
+
+/// How long past the cut a barrier may take to be applied.
+const CUT_MAX: Duration = Duration::from_secs(20);
+
+/// Carries out orders for shards that this node leads.
+pub struct Leader {
+    /// This node.
+    pub me: NodeId,
+    /// The world.
+    pub env: Env,
+    /// Its replicas.
+    pub replicas: Arc<Replicas>,
+}
+
+impl Leader {
+    /// Does one thing.
+    pub async fn perform(
+        &self,
+        shard: ShardId,
+        order: LeaderOrder,
+    ) -> Result<LeaderReply, StoreError> {
+        let group = self.group(shard)?;
+        match order {
+            LeaderOrder::AddLearner(replica) => group.add_learner(replica).await?,
+            LeaderOrder::RemoveLearner(replica) => group.remove_learner(replica).await?,
+            LeaderOrder::ChangeVoters { from, to } => group.change_voters(&from, &to).await?,
+            LeaderOrder::Transfer(replica) => {
+                let held = group.transfer(replica).await?;
+                let held_us = u64::try_from(held.as_micros()).unwrap_or(u64::MAX);
+                return Ok(LeaderReply::Transferred(held_us));
+            }
+            LeaderOrder::Image { cut, archive } => {
+                let image = self.write_image(&group, cut, &archive).await?;
+                return Ok(LeaderReply::Image(Box::new(image)));
+            }
+            LeaderOrder::Ingest { archive, image } => {
+                self.ingest(&group, &archive, &image).await?;
+            }
+        }
+        Ok(LeaderReply::Done)
+    }
+
+    /// The content hash of this node's replica.
+    pub async fn content_hash(&self, shard: ShardId) -> Result<ContentHash, StoreError> {
+        let group = self.group(shard)?;
+        let content = group.machine().content_hash().await.map_err(unavailable)?;
+        Ok(ContentHash {
+            node: self.me,
+            index: content.index,
+            records: content.records,
+            hash: content.hash,
+        })
+    }
+
+    /// Writes the shard's image at the cut. The barrier's HLC lies above the cut, so that the
+    /// state at the cut is complete when the barrier is applied.
+    async fn write_image(
+        &self,
+        group: &Group,
+        cut: Hlc,
+        archive: &str,
+    ) -> Result<ShardImage, StoreError> {
+        let archive = Archive::open(archive).await.map_err(unavailable)?;
+        let image = group.machine().image_at(cut).map_err(unavailable)?;
+        group.propose(Command::Barrier { hlc: cut.next() }).await?;
+        let image = tokio::time::timeout(CUT_MAX, image)
+            .await
+            .map_err(|_| unavailable(format!("the cut of {} took too long", group.shard())))?
+            .map_err(unavailable)?;
+        let mut writer = ImageWriter::new(&archive);
+        // Reading blocks, so it goes chunk by chunk through the workers.
+        let mut records = image.records();
+        loop {
+            let (rest, chunk) = self
+                .env
+                .work
+                .run(move || {
+                    let chunk: Result<Vec<StoredRecord>, _> =
+                        records.by_ref().take(1_000).collect();
+                    (records, chunk)
+                })
+                .await;
+            records = rest;
+            let chunk = chunk.map_err(unavailable)?;
+            if chunk.is_empty() {
+                break;
+            }
+            for record in &chunk {
+                writer.add(record).await.map_err(unavailable)?;
+            }
+        }
+        let part = writer.finish().await.map_err(unavailable)?;
+        let status = group.machine().status();
+        Ok(ShardImage {
+            shard: group.shard(),
+            keyspace: status.keyspace,
+            history: group.key().history,
+            slots: status.slots,
+            index: image.index(),
+            records: part.records,
+            content_hash: part.content_hash,
+            chunks: part.chunks,
+        })
+    }
+
+    async fn ingest(
+        &self,
+        group: &Group,
+        archive: &str,
+        image: &ShardImage,
+    ) -> Result<(), StoreError> {
+        let archive = Archive::open(archive).await.map_err(unavailable)?;
+        let mut reader = ImageReader::new(&archive, image);
+        while let Some(records) = reader.next().await.map_err(unavailable)? {
+            group.propose(Command::Ingest { hlc: Hlc::default(), records }).await?;
+        }
+        Ok(())
+    }
+
+    fn group(&self, shard: ShardId) -> Result<Arc<Group>, StoreError> {
+        self.replicas.get(shard).ok_or(StoreError::NotLeader { shard, leader: None })
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable { why: error.to_string() }
+}

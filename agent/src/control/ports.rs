@@ -1,0 +1,27 @@
+//! What the control plane needs of other nodes: owned here, implemented at the edge.
+
+use evenkeel_shared::command::{Applied, Command};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
+use evenkeel_shared::wire::deadline::Deadline;
+use futures::future::BoxFuture;
+
+/// An answer that is on its way.
+pub type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
+
+/// Asks other nodes to do things.
+pub trait Orders: Send + Sync {
+    /// Proposes a command at the node that leads the shard.
+    fn propose(&self, to: NodeId, shard: ShardId, command: Command, by: Deadline)
+    -> Answer<Applied>;
+    /// Has the shard's leader do one thing.
+    fn lead(&self, to: NodeId, shard: ShardId, order: LeaderOrder, by: Deadline)
+    -> Answer<LeaderReply>;
+    /// Has a voter stand for election.
+    fn stand(&self, to: NodeId, shard: ShardId, by: Deadline) -> Answer<bool>;
+    /// Computes a replica's content hash.
+    fn content_hash(&self, of: NodeId, shard: ShardId, by: Deadline) -> Answer<ContentHash>;
+    /// Ends a node at once: a drill.
+    fn die(&self, node: NodeId, down_secs: Option<u32>, actor: String, by: Deadline) -> Answer<()>;
+}

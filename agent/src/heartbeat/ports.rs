@@ -1,0 +1,68 @@
+//! What heartbeats need of the store and of the network: owned here, implemented at the edge.
+
+use std::time::Duration;
+
+use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, ReplicaStatus};
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
+use evenkeel_shared::version::Hlc;
+use futures::future::BoxFuture;
+
+use crate::decide::elector::GroupFacts;
+
+/// One replica of this node, at one moment.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// For the elector.
+    pub group: GroupFacts,
+    /// For peers.
+    pub status: ReplicaStatus,
+    /// What it knows to be committed.
+    pub committed: u64,
+}
+
+/// This node's replicas.
+pub trait Groups: Send + Sync {
+    /// All of them.
+    fn held(&self) -> Vec<Held>;
+    /// One of them.
+    fn held_one(&self, shard: ShardId) -> Option<Held>;
+    /// The term that a replica is in.
+    fn term(&self, shard: ShardId) -> Option<u64>;
+    /// Starts an election, if the replica is still in this term and not leading.
+    fn elect(&self, shard: ShardId, term: u64) -> BoxFuture<'static, ()>;
+    /// Sends one append as leader.
+    fn nudge(&self, shard: ShardId) -> BoxFuture<'static, ()>;
+    /// Replicates to a returned peer at once.
+    fn welcome_back(&self, node: NodeId) -> BoxFuture<'static, ()>;
+    /// Says whether a majority of voters backs a leadership.
+    fn set_backed(&self, shard: ShardId, backed: bool);
+    /// The highest time of this node.
+    fn hlc(&self) -> Hlc;
+    /// The revision of the cluster's facts that is applied here.
+    fn revision(&self) -> u64;
+    /// What the node has to carry, as it is now.
+    fn load(&self) -> Load;
+}
+
+/// The other nodes.
+pub trait Peers: Send + Sync {
+    /// Which there are.
+    fn nodes(&self) -> Vec<NodeId>;
+    /// Says that this node lives.
+    fn beat(
+        &self,
+        node: NodeId,
+        heartbeat: Heartbeat,
+        wait: Duration,
+    ) -> BoxFuture<'static, Option<HeartbeatReply>>;
+    /// Asks about shards.
+    fn canvass(
+        &self,
+        node: NodeId,
+        questions: Vec<CanvassQuestion>,
+        wait: Duration,
+    ) -> BoxFuture<'static, Option<Vec<CanvassAnswer>>>;
+    /// Asks a voter to stand for election.
+    fn stand(&self, node: NodeId, shard: ShardId) -> BoxFuture<'static, ()>;
+}

@@ -1,0 +1,414 @@
+//! The loop: beats, listens, judges, and elects. Its state changes under one lock; the lock is
+//! never held across a wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use evenkeel_shared::heartbeat::{Claim, Heartbeat, HeartbeatReply, RaftRole};
+use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
+use evenkeel_shared::limits::HEARTBEAT_INTERVAL;
+use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
+use tokio::sync::{Notify, mpsc};
+
+use super::backing::is_backed;
+use super::ports::{Groups, Held, Peers};
+use super::registry::{PeerRecord, PulseEvent};
+use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
+use crate::decide::elector::{
+    Elector, ElectorAction, ElectorConfig, ElectorFacts, PeerFacts, Peers as PeerFactsMap, Unled,
+};
+use crate::env::clock::Clock;
+
+/// How long a beat may take before its lane is dialled again.
+const BEAT_MAX: Duration = Duration::from_secs(1);
+/// Heartbeats between two that list every replica.
+const BEATS_PER_LIST: u64 = 10;
+
+/// How a pulse beats.
+#[derive(Clone, Copy, Debug)]
+pub struct PulseConfig {
+    /// This node.
+    pub me: NodeId,
+    /// Count of its starts.
+    pub incarnation: Incarnation,
+    /// Drawn at random: ties and pauses must not fall alike on all nodes.
+    pub seed: u64,
+}
+
+/// The heartbeat of one node.
+pub struct Pulse {
+    config: PulseConfig,
+    clock: Arc<dyn Clock>,
+    groups: Arc<dyn Groups>,
+    peers: Arc<dyn Peers>,
+    events: mpsc::UnboundedSender<PulseEvent>,
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+struct State {
+    detector: Detector,
+    elector: Elector,
+    records: BTreeMap<NodeId, PeerRecord>,
+    sequence: u64,
+    next_beat: Duration,
+    /// Shards that this node leads, with their terms.
+    leading: BTreeMap<ShardId, u64>,
+    /// Elections that the elector has started: why, and when the shard was first held unled.
+    stood: BTreeMap<ShardId, (Unled, Duration)>,
+    unled_since: BTreeMap<ShardId, Duration>,
+    /// What the last full list said, to send the next one when it has changed.
+    listed: u64,
+}
+
+impl Pulse {
+    /// A pulse that has not beaten yet; events come out of the returned queue, one a change.
+    pub fn new(
+        config: PulseConfig,
+        clock: Arc<dyn Clock>,
+        groups: Arc<dyn Groups>,
+        peers: Arc<dyn Peers>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<PulseEvent>) {
+        let (events, seen) = mpsc::unbounded_channel();
+        let state = State {
+            detector: Detector::new(DetectorConfig::default()),
+            elector: Elector::new(ElectorConfig::default(), config.seed),
+            records: BTreeMap::new(),
+            sequence: 0,
+            next_beat: Duration::ZERO,
+            leading: BTreeMap::new(),
+            stood: BTreeMap::new(),
+            unled_since: BTreeMap::new(),
+            listed: 0,
+        };
+        let state = Mutex::new(state);
+        let wake = Notify::new();
+        (Arc::new(Self { config, clock, groups, peers, events, state, wake }), seen)
+    }
+
+    /// Beats until it is dropped.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            let wait = self.round();
+            // A wake-up that comes while the round runs is not lost: the permit stays.
+            let _ = tokio::time::timeout(wait, self.wake.notified()).await;
+        }
+    }
+
+    /// The process at the other end of a new connection.
+    pub fn connected(&self, node: NodeId, incarnation: Incarnation) {
+        let now = self.clock.now();
+        let was_dead = {
+            let mut state = self.lock();
+            let was_dead = state.detector.verdict(now, node).state == VerdictState::Dead;
+            state.detector.heard(now, node, incarnation);
+            was_dead
+        };
+        if was_dead {
+            tokio::spawn(self.groups.welcome_back(node));
+        }
+        self.wake.notify_one();
+    }
+
+    /// A connection has closed and was refused at once: the process is gone.
+    pub fn refused(&self, node: NodeId) {
+        self.lock().detector.closed_and_refused(self.clock.now(), node);
+        self.wake.notify_one();
+    }
+
+    /// A peer's heartbeat.
+    pub fn heard(&self, heartbeat: Heartbeat) -> HeartbeatReply {
+        let now = self.clock.now();
+        let from = heartbeat.from;
+        let was_dead = {
+            let mut state = self.lock();
+            let was_dead = state.detector.verdict(now, from).state == VerdictState::Dead;
+            state.detector.heard(now, from, heartbeat.incarnation);
+            state.records.entry(from).or_default().take(now, &heartbeat);
+            was_dead
+        };
+        if was_dead {
+            tokio::spawn(self.groups.welcome_back(from));
+            self.wake.notify_one();
+        }
+        let objects = |claim: &&Claim| {
+            self.groups.term(claim.shard).is_none_or(|term| term > claim.term)
+        };
+        HeartbeatReply {
+            incarnation: self.config.incarnation,
+            hlc: self.groups.hlc(),
+            unbacked: heartbeat.claims.iter().filter(objects).map(|claim| claim.shard).collect(),
+        }
+    }
+
+    /// A peer's canvass.
+    pub fn canvassed(&self, questions: &[CanvassQuestion]) -> Vec<CanvassAnswer> {
+        let now = self.clock.now();
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            let held = self.groups.held_one(question.shard).map(|held| held.group);
+            let mut state = self.lock();
+            let peers = state.peer_facts(now);
+            let answered = state.elector.answer(now, question, held.as_ref(), &peers);
+            drop(state);
+            if let Some(shard) = answered.nudge {
+                tokio::spawn(self.groups.nudge(shard));
+            }
+            answers.push(answered.answer);
+        }
+        answers
+    }
+
+    /// Whether this node holds the shard unled: then it may give its vote against the lease.
+    pub fn may_skip_lease(&self, shard: ShardId) -> bool {
+        let now = self.clock.now();
+        let Some(held) = self.groups.held_one(shard) else { return false };
+        let state = self.lock();
+        let peers = state.peer_facts(now);
+        state.elector.may_skip_lease(now, &held.group, &peers)
+    }
+
+    /// The node that claims a shard with the highest term and is not held dead.
+    pub fn leader(&self, shard: ShardId) -> Option<NodeId> {
+        let now = self.clock.now();
+        let state = self.lock();
+        if state.leading.contains_key(&shard) {
+            return Some(self.config.me);
+        }
+        let claims = state.records.iter().filter_map(|(node, record)| {
+            let claim = record.claims.get(&shard).filter(|_| record.claims_now(shard))?;
+            let alive = state.detector.verdict(now, *node).state != VerdictState::Dead;
+            alive.then_some((claim.term, *node))
+        });
+        claims.max().map(|(_, node)| node)
+    }
+
+    /// What this node holds of a peer.
+    pub fn verdict(&self, node: NodeId) -> Verdict {
+        self.lock().detector.verdict(self.clock.now(), node)
+    }
+
+    /// Suspicion of a peer, and how long ago it was heard.
+    pub fn suspicion(&self, node: NodeId) -> (Option<f64>, Option<Duration>) {
+        let now = self.clock.now();
+        let state = self.lock();
+        (state.detector.phi(now, node), state.detector.heard_ago(now, node))
+    }
+
+    /// What every peer said last.
+    pub fn records(&self) -> BTreeMap<NodeId, PeerRecord> {
+        self.lock().records.clone()
+    }
+
+    /// One round; gives back how long nothing is due.
+    fn round(self: &Arc<Self>) -> Duration {
+        let now = self.clock.now();
+        let held = self.groups.held();
+        let nodes: BTreeSet<NodeId> = self.peers.nodes().into_iter().collect();
+        let mut state = self.lock();
+        state.follow(now, &nodes);
+        for change in state.detector.tick(now) {
+            self.tell_verdict(change);
+        }
+        let peers = state.peer_facts(now);
+        let groups: Vec<_> = held.iter().map(|held| held.group.clone()).collect();
+        state.note_unled(now, &groups, &peers);
+        let facts = ElectorFacts { groups: &groups, peers: &peers };
+        let actions = state.elector.tick(now, facts);
+        self.note_leaderships(&mut state, now, &held);
+        let beat = (now >= state.next_beat).then(|| self.beat(&mut state, now, &held));
+        let due = [
+            state.next_beat,
+            state.elector.next_wake(now),
+            state.detector.next_wake(now),
+        ];
+        let wait = due.into_iter().min().unwrap_or(now).saturating_sub(now);
+        self.note_stands(&mut state, now, &actions);
+        drop(state);
+        self.execute(actions);
+        if let Some(heartbeat) = beat {
+            for node in nodes {
+                tokio::spawn(self.clone().beat_one(node, heartbeat.clone()));
+            }
+        }
+        wait.max(Duration::from_millis(1))
+    }
+
+    fn beat(&self, state: &mut State, now: Duration, held: &[Held]) -> Heartbeat {
+        state.next_beat = now + HEARTBEAT_INTERVAL;
+        state.sequence += 1;
+        for held in held.iter().filter(|held| held.group.role == RaftRole::Leader) {
+            let backed = is_backed(now, &held.group, &state.records);
+            self.groups.set_backed(held.group.shard, backed);
+        }
+        let claimed = |held: &&Held| held.group.role == RaftRole::Leader && held.group.claim_earned;
+        let claims = held.iter().filter(claimed).map(|held| Claim {
+            shard: held.group.shard,
+            term: held.group.term,
+            committed: held.committed,
+        });
+        let mark = list_mark(held);
+        let changed = std::mem::replace(&mut state.listed, mark) != mark;
+        let list = changed || state.sequence % BEATS_PER_LIST == 0;
+        let dead = |node: &&NodeId| {
+            state.detector.verdict(now, **node).state == VerdictState::Dead
+        };
+        Heartbeat {
+            from: self.config.me,
+            incarnation: self.config.incarnation,
+            sequence: state.sequence,
+            hlc: self.groups.hlc(),
+            load: self.groups.load(),
+            claims: claims.collect(),
+            replicas: list.then(|| held.iter().map(|held| held.status.clone()).collect()),
+            dead: state.records.keys().filter(dead).copied().collect(),
+            revision: self.groups.revision(),
+        }
+    }
+
+    async fn beat_one(self: Arc<Self>, node: NodeId, heartbeat: Heartbeat) {
+        let sent = self.clock.now();
+        let Some(reply) = self.peers.beat(node, heartbeat, BEAT_MAX).await else { return };
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.detector.heard(now, node, reply.incarnation);
+        state.records.entry(node).or_default().take_reply(now, sent, &reply);
+    }
+
+    fn execute(self: &Arc<Self>, actions: Vec<ElectorAction>) {
+        for action in actions {
+            match action {
+                ElectorAction::Canvass { node, round, questions } => {
+                    tokio::spawn(self.clone().canvass_one(node, round, questions));
+                }
+                ElectorAction::Elect { shard, term, cause } => {
+                    tracing::info!(%shard, term, %cause, "standing for election");
+                    tokio::spawn(self.groups.elect(shard, term));
+                }
+                ElectorAction::Nudge { shard } => drop(tokio::spawn(self.groups.nudge(shard))),
+                ElectorAction::AskToStand { shard, node } => {
+                    tracing::warn!(%shard, %node, "a transfer is stuck: another voter is to stand");
+                    tokio::spawn(self.peers.stand(node, shard));
+                }
+            }
+        }
+    }
+
+    async fn canvass_one(
+        self: Arc<Self>,
+        node: NodeId,
+        round: u64,
+        questions: Vec<CanvassQuestion>,
+    ) {
+        let wait = self.lock().elector.config().answer_limit;
+        let answers = self.peers.canvass(node, questions, wait).await;
+        let now = self.clock.now();
+        let groups: Vec<_> = self.groups.held().into_iter().map(|held| held.group).collect();
+        let actions = {
+            let mut state = self.lock();
+            let peers = state.peer_facts(now);
+            let facts = ElectorFacts { groups: &groups, peers: &peers };
+            let actions = state.elector.on_answers(now, (round, node), answers.as_deref(), facts);
+            self.note_stands(&mut state, now, &actions);
+            actions
+        };
+        self.execute(actions);
+        self.wake.notify_one();
+    }
+
+    fn tell_verdict(&self, change: VerdictChange) {
+        let VerdictChange { node, before, verdict, restarted } = change;
+        // Nobody listens any more when the node is stopping.
+        let _ = self.events.send(PulseEvent::Verdict { node, before, verdict, restarted });
+    }
+
+    fn note_stands(&self, state: &mut State, now: Duration, actions: &[ElectorAction]) {
+        for action in actions {
+            if let ElectorAction::Elect { shard, cause, .. } = action {
+                let since = state.unled_since.get(shard).copied().unwrap_or(now);
+                state.stood.insert(*shard, (*cause, since));
+            }
+        }
+    }
+
+    fn note_leaderships(&self, state: &mut State, now: Duration, held: &[Held]) {
+        let leads = |held: &&Held| held.group.role == RaftRole::Leader;
+        let leading: BTreeMap<ShardId, u64> =
+            held.iter().filter(leads).map(|held| (held.group.shard, held.group.term)).collect();
+        for (shard, term) in &leading {
+            if state.leading.get(shard) == Some(term) {
+                continue;
+            }
+            let stood = state.stood.remove(shard);
+            let stood = stood.map(|(cause, since)| (cause, now.saturating_sub(since)));
+            let _ = self.events.send(PulseEvent::Leads { shard: *shard, term: *term, stood });
+        }
+        state.leading = leading;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl State {
+    /// Expects these peers, and forgets all others.
+    fn follow(&mut self, now: Duration, nodes: &BTreeSet<NodeId>) {
+        for node in nodes {
+            self.detector.expect(now, *node);
+            self.records.entry(*node).or_default();
+        }
+        let gone: Vec<NodeId> =
+            self.detector.nodes().filter(|node| !nodes.contains(node)).collect();
+        for node in gone {
+            self.detector.forget(node);
+            self.records.remove(&node);
+        }
+    }
+
+    fn peer_facts(&self, now: Duration) -> PeerFactsMap {
+        let facts = |(node, record): (&NodeId, &PeerRecord)| {
+            let facts = PeerFacts {
+                dead: self.detector.verdict(now, *node).state == VerdictState::Dead,
+                excused: self.detector.excused(now, *node),
+                incarnation: self.detector.incarnation(*node),
+                claims: record.claims.clone(),
+            };
+            (*node, facts)
+        };
+        self.records.iter().map(facts).collect()
+    }
+
+    /// Remembers since when each shard is held unled, to tell how long an election took.
+    fn note_unled(
+        &mut self,
+        now: Duration,
+        groups: &[crate::decide::elector::GroupFacts],
+        peers: &PeerFactsMap,
+    ) {
+        for group in groups {
+            if self.elector.unled(now, group, peers).is_some() {
+                self.unled_since.entry(group.shard).or_insert(now);
+            } else {
+                self.unled_since.remove(&group.shard);
+            }
+        }
+    }
+}
+
+/// Changes when a replica comes, goes, or changes its role, term or membership.
+fn list_mark(held: &[Held]) -> u64 {
+    let mut mark = 0xcbf2_9ce4_8422_2325_u64;
+    let mut mix = |value: u64| mark = (mark ^ value).wrapping_mul(0x0100_0000_01b3);
+    for held in held {
+        let status = &held.status;
+        mix(u64::from(status.shard.0));
+        mix(status.replica.0);
+        mix(status.term);
+        mix(status.epoch.0);
+        mix(u64::from(status.role == RaftRole::Leader));
+        mix(status.voters.len() as u64 + 31 * status.learners.len() as u64);
+    }
+    mark
+}

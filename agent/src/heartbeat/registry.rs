@@ -1,0 +1,95 @@
+//! What every peer said last: load, replicas, claims, and what it holds of others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, ReplicaStatus};
+use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
+
+use crate::decide::detector::{Verdict, VerdictState};
+use crate::decide::elector::{ClaimHeard, Unled};
+
+/// Something that others should know.
+#[derive(Clone, Debug)]
+pub enum PulseEvent {
+    /// A verdict of this node has changed.
+    Verdict {
+        /// On whom.
+        node: NodeId,
+        /// What was held before.
+        before: VerdictState,
+        /// What is held now.
+        verdict: Verdict,
+        /// A newer process was heard.
+        restarted: bool,
+    },
+    /// This node leads a shard that it did not lead before.
+    Leads {
+        /// The shard.
+        shard: ShardId,
+        /// The term.
+        term: u64,
+        /// Why it stood for election, and how long that took, if the elector had it stand.
+        stood: Option<(Unled, Duration)>,
+    },
+}
+
+/// What one peer said last.
+#[derive(Clone, Debug, Default)]
+pub struct PeerRecord {
+    /// Which of its processes.
+    pub incarnation: Option<Incarnation>,
+    /// Its load.
+    pub load: Option<Load>,
+    /// Its replicas.
+    pub replicas: Vec<ReplicaStatus>,
+    /// Its last claim of each shard.
+    pub claims: BTreeMap<ShardId, ClaimHeard>,
+    /// What it knows to be committed, of the shards that it leads now.
+    pub committed: BTreeMap<ShardId, u64>,
+    /// Whom it holds dead.
+    pub dead: BTreeSet<NodeId>,
+    /// The facts' revision that it has applied.
+    pub revision: u64,
+    /// When its last heartbeat came.
+    pub heard: Option<Duration>,
+    /// When it last answered ours, and how long that took.
+    pub answered: Option<(Duration, Duration)>,
+    /// Our claims that it can't back.
+    pub unbacked: BTreeSet<ShardId>,
+}
+
+impl PeerRecord {
+    /// Takes a heartbeat.
+    pub(super) fn take(&mut self, now: Duration, heartbeat: &Heartbeat) {
+        if self.incarnation != Some(heartbeat.incarnation) {
+            self.replicas.clear();
+            self.incarnation = Some(heartbeat.incarnation);
+        }
+        self.heard = Some(now);
+        self.load = Some(heartbeat.load.clone());
+        self.revision = heartbeat.revision;
+        self.dead = heartbeat.dead.iter().copied().collect();
+        self.committed.clear();
+        for claim in &heartbeat.claims {
+            self.committed.insert(claim.shard, claim.committed);
+            let heard =
+                ClaimHeard { term: claim.term, heard: now, incarnation: heartbeat.incarnation };
+            self.claims.insert(claim.shard, heard);
+        }
+        if let Some(replicas) = &heartbeat.replicas {
+            self.replicas.clone_from(replicas);
+        }
+    }
+
+    /// Takes the answer to a heartbeat that was sent at `sent`.
+    pub(super) fn take_reply(&mut self, now: Duration, sent: Duration, reply: &HeartbeatReply) {
+        self.answered = Some((now, now.saturating_sub(sent)));
+        self.unbacked = reply.unbacked.iter().copied().collect();
+    }
+
+    /// Whether it claims the shard now.
+    pub fn claims_now(&self, shard: ShardId) -> bool {
+        self.committed.contains_key(&shard)
+    }
+}

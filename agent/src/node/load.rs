@@ -1,0 +1,74 @@
+//! What this node has to carry, sampled once a second and reported with every heartbeat.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use evenkeel_shared::heartbeat::Load;
+
+use crate::env::Env;
+use crate::rpc::meter::Meter;
+use crate::store::wal::Wal;
+
+/// Between two looks at the process and its disk.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Samples the process, its disk and its requests.
+pub(super) struct LoadSampler {
+    env: Env,
+    folder: PathBuf,
+    meter: Arc<Meter>,
+    wal: Wal,
+    last: Mutex<Sample>,
+}
+
+#[derive(Default)]
+struct Sample {
+    at: Option<Duration>,
+    cpu: Option<Duration>,
+    load: Load,
+}
+
+impl LoadSampler {
+    pub(super) fn new(env: Env, folder: PathBuf, meter: Arc<Meter>, wal: Wal) -> Self {
+        Self { env, folder, meter, wal, last: Mutex::default() }
+    }
+
+    /// The load, at most a second old.
+    pub(super) fn load(&self) -> Load {
+        let now = self.env.clock.now();
+        let mut last = self.last.lock().expect("no holder of this lock panics");
+        if last.at.is_none_or(|at| now.saturating_sub(at) >= SAMPLE_EVERY) {
+            let cpu = self.env.usage.cpu_time();
+            let elapsed = last.at.map(|at| now.saturating_sub(at));
+            last.load.cpu_percent = percent(last.cpu, cpu, elapsed);
+            last.load.rss_bytes = self.env.usage.rss_bytes();
+            let space = self.env.disk.space(&self.folder).ok();
+            last.load.disk_total_bytes = space.map(|space| space.total_bytes);
+            last.load.disk_used_bytes =
+                space.map(|space| space.total_bytes.saturating_sub(space.free_bytes));
+            (last.at, last.cpu) = (Some(now), cpu);
+        }
+        let reading = self.meter.reading();
+        let sync = self.wal.sync_health();
+        Load {
+            reads_s: reading.reads_s,
+            writes_s: reading.writes_s,
+            write_p99_us: reading.write_p99_us,
+            connections: reading.connections,
+            sync_age_ms: u64::try_from(now.saturating_sub(sync.last_ended).as_millis()).ok(),
+            sync_us: u32::try_from(sync.last_took.as_micros()).ok(),
+            ..last.load.clone()
+        }
+    }
+}
+
+fn percent(
+    before: Option<Duration>,
+    now: Option<Duration>,
+    elapsed: Option<Duration>,
+) -> Option<f32> {
+    let used = now?.saturating_sub(before?).as_secs_f32();
+    let elapsed = elapsed?.as_secs_f32();
+    (elapsed > 0.0).then(|| used / elapsed * 100.0)
+}

@@ -1,0 +1,292 @@
+//! The parts of an agent that belongs to a cluster: opened in order, run together.
+
+use std::sync::{Arc, Mutex};
+
+use evenkeel_shared::client::{Pool, PoolConfig};
+use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::view::{ClusterFacts, JoinRequest};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::load::LoadSampler;
+use super::ports::{HeldGroups, LanePeers, LatePulse};
+use super::{Addresses, NodeError, events, stop, upkeep};
+use crate::config::Config;
+use crate::control::journal::Journal;
+use crate::control::leader::Leader;
+use crate::control::observer::Observer;
+use crate::control::operator::Operator;
+use crate::control::system::System;
+use crate::control::{Controller, ports::Orders};
+use crate::env::Env;
+use crate::env::net::Listener;
+use crate::folder::{Folder, Membership};
+use crate::heartbeat::{Pulse, PulseConfig, PulseEvent};
+use crate::rpc::admin::AdminService;
+use crate::rpc::identity::Identity;
+use crate::rpc::links::{Evidence, Links};
+use crate::rpc::meter::Meter;
+use crate::rpc::orders::LaneOrders;
+use crate::rpc::peer::PeerService;
+use crate::rpc::server::{Server, Services};
+use crate::rpc::store::StoreService;
+use crate::rpc::watch::Feeder;
+use crate::store::group::{Group, GroupPorts};
+use crate::store::replicas::Replicas;
+use crate::store::router::Router;
+use crate::store::wal::{ReplicaKey, Wal, WalConfig};
+
+/// What parts are opened from.
+pub(super) struct Opening {
+    pub(super) env: Env,
+    pub(super) config: Config,
+    pub(super) identity: Arc<Identity>,
+    pub(super) membership: Membership,
+    pub(super) request: JoinRequest,
+    pub(super) folder: Folder,
+    pub(super) ended: CancellationToken,
+}
+
+/// Everything that runs.
+pub(super) struct Parts {
+    pub(super) env: Env,
+    pub(super) config: Config,
+    pub(super) membership: Membership,
+    pub(super) request: JoinRequest,
+    pub(super) folder: Mutex<Folder>,
+    pub(super) ended: CancellationToken,
+    pub(super) wal: Wal,
+    pub(super) replicas: Arc<Replicas>,
+    pub(super) links: Arc<Links>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) router: Arc<Router>,
+    pub(super) system: Arc<System>,
+    pub(super) system_group: Arc<Group>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) operator: Arc<Operator>,
+    pub(super) observer: Arc<Observer>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) facts: watch::Receiver<Arc<ClusterFacts>>,
+    evidence: mpsc::UnboundedReceiver<Evidence>,
+    pulse_events: mpsc::UnboundedReceiver<PulseEvent>,
+}
+
+impl Parts {
+    /// Opens everything; nothing runs yet but what the parts themselves need.
+    pub(super) async fn open(opening: Opening) -> Result<Self, NodeError> {
+        let Opening { env, config, identity, membership, request, folder, ended } = opening;
+        let me = membership.node;
+        let (wal, engine) = open_storage(&env, &config).await?;
+        let (links, evidence) = Links::new(env.clone(), identity.clone(), ended.clone());
+        let late = LatePulse::default();
+        let ports = GroupPorts {
+            env: env.clone(),
+            wal: wal.clone(),
+            link: Arc::new(links.clone()),
+            lease: Arc::new(late.clone()),
+        };
+        let replicas = Arc::new(Replicas::new(ports, engine));
+        let system_key = ReplicaKey {
+            shard: ShardId::SYSTEM,
+            history: membership.system_history,
+            replica: membership.system_replica,
+        };
+        let system_group = replicas
+            .open(system_key)
+            .await
+            .map_err(|error| NodeError::Open { what: "system shard", why: error.to_string() })?;
+        let facts = system_group.machine().facts();
+        links.follow(&addresses(&facts.borrow(), &folder, &membership));
+
+        let pool = Pool::new(PoolConfig {
+            dial: env.net.clone(),
+            caller: identity.caller(),
+            cluster: Some(membership.cluster),
+        });
+        let router = Arc::new(Router {
+            me,
+            replicas: replicas.clone(),
+            facts: facts.clone(),
+            leaders: Arc::new(late.clone()),
+            pool: pool.clone(),
+            clock: env.clock.clone(),
+        });
+        let meter = Meter::new(env.clock.clone());
+        let groups = HeldGroups {
+            replicas: replicas.clone(),
+            facts: facts.clone(),
+            clock: env.clock.clone(),
+            load: LoadSampler::new(env.clone(), config.data.clone(), meter.clone(), wal.clone()),
+            wal: wal.clone(),
+            votes: Mutex::default(),
+            rates: Mutex::default(),
+        };
+        let pulse_config = PulseConfig {
+            me,
+            incarnation: identity.incarnation(),
+            seed: env.rng.next_u64(),
+        };
+        let groups = Arc::new(groups);
+        let peers = Arc::new(LanePeers(links.clone()));
+        let (pulse, pulse_events) =
+            Pulse::new(pulse_config, env.clock.clone(), groups.clone(), peers);
+        late.set(pulse.clone());
+
+        let leader = Arc::new(Leader { me, env: env.clone(), replicas: replicas.clone() });
+        let orders: Arc<dyn Orders> =
+            Arc::new(LaneOrders { links: links.clone(), pool, facts: facts.clone() });
+        let system = Arc::new(System {
+            me,
+            replicas: replicas.clone(),
+            router: router.clone(),
+            orders,
+            leader,
+            facts: facts.clone(),
+        });
+        let journal = Arc::new(Journal::new(me, env.clock.clone()));
+        let observer = Arc::new(Observer::new(
+            me,
+            identity.clone_name(),
+            env.clock.clone(),
+            pulse.clone(),
+            groups,
+            system_group.clone(),
+        ));
+        let operator = Arc::new(Operator {
+            env: env.clone(),
+            config: config.clone(),
+            system: system.clone(),
+            journal: journal.clone(),
+            observer: observer.clone(),
+        });
+        Ok(Self {
+            env,
+            config,
+            membership,
+            request,
+            folder: Mutex::new(folder),
+            ended,
+            wal,
+            replicas,
+            links,
+            pulse,
+            router,
+            system,
+            system_group,
+            journal,
+            operator,
+            observer,
+            meter,
+            facts,
+            evidence,
+            pulse_events,
+        })
+    }
+
+    /// Runs until `stop` ends or the disk fails, then stops in reverse.
+    pub(super) async fn run(
+        mut self,
+        server: &Server,
+        resp: Option<Box<dyn Listener>>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), NodeError> {
+        let (_, no_evidence) = mpsc::unbounded_channel();
+        let (_, no_events) = mpsc::unbounded_channel();
+        let evidence = std::mem::replace(&mut self.evidence, no_evidence);
+        let pulse_events = std::mem::replace(&mut self.pulse_events, no_events);
+        let parts = Arc::new(self);
+        // The server waits for this; it is set once, here.
+        let _ = server.services.set(parts.services());
+
+        let tasks = &server.tasks;
+        let ended = parts.ended.clone();
+        let start = |task: futures::future::BoxFuture<'static, ()>| {
+            let ended = ended.clone();
+            tasks.spawn(async move { ended.run_until_cancelled(task).await });
+        };
+        start(Box::pin(parts.pulse.clone().run()));
+        start(Box::pin(upkeep::take_evidence(parts.pulse.clone(), evidence)));
+        start(Box::pin(upkeep::found(parts.clone())));
+        start(Box::pin(upkeep::follow_facts(parts.clone())));
+        start(Box::pin(upkeep::lead_shards(parts.clone())));
+        start(Box::pin(upkeep::announce(parts.clone())));
+        start(Box::pin(upkeep::trim_logs(parts.clone())));
+        start(Box::pin(upkeep::canary(parts.clone())));
+        start(Box::pin(events::write(parts.clone(), pulse_events)));
+        start(Box::pin(parts.journal.clone().run(parts.system.clone())));
+        start(Box::pin(Controller::new(parts.operator.clone()).run()));
+        if let Some(listener) = resp {
+            let store = Arc::new(crate::rpc::resp::RespStore::new(
+                parts.router.clone(),
+                parts.meter.clone(),
+                &parts.env,
+            ));
+            let ended = parts.ended.child_token();
+            tasks.spawn(crate::gateway::resp::serve(listener, store, ended));
+        }
+
+        let mut fatal = parts.wal.fatal();
+        let failed = async move {
+            // The sender lives as long as the log.
+            match fatal.wait_for(Option::is_some).await {
+                Ok(why) => why.clone().unwrap_or_default(),
+                Err(_) => "the log has ended".to_owned(),
+            }
+        };
+        tokio::select! {
+            () = stop => {
+                stop::gracefully(&parts).await;
+                Ok(())
+            }
+            why = failed => Err(NodeError::Fatal { why }),
+        }
+    }
+
+    fn services(&self) -> Services {
+        Services {
+            peer: PeerService {
+                replicas: self.replicas.clone(),
+                pulse: self.pulse.clone(),
+                system: self.system.clone(),
+            },
+            store: StoreService { router: self.router.clone(), meter: self.meter.clone() },
+            admin: AdminService { operator: self.operator.clone() },
+            feeder: Arc::new(Feeder::new(self.observer.clone())),
+            meter: self.meter.clone(),
+        }
+    }
+}
+
+async fn open_storage(
+    env: &Env,
+    config: &Config,
+) -> Result<(Wal, Arc<dyn crate::store::engine::Engine>), NodeError> {
+    let open_wal = Wal::open(env, &config.data.join("wal"), WalConfig::default());
+    let (wal, recovery) = open_wal
+        .await
+        .map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
+    for damaged in &recovery.quarantined {
+        tracing::error!(?damaged, "damage in the log: the replica is quarantined");
+    }
+    let engine = env
+        .engine(&config.data.join("state"))
+        .await
+        .map_err(|error| NodeError::Open { what: "the data", why: error.to_string() })?;
+    Ok((wal, engine))
+}
+
+/// Everybody else, as the facts say, or as the folder remembers while the facts are not here yet.
+pub(super) fn addresses(
+    facts: &ClusterFacts,
+    folder: &Folder,
+    membership: &Membership,
+) -> Addresses {
+    let known = facts.nodes.values().map(|node| (node.id, node.addresses.rpc.clone()));
+    let mut all: Addresses = known.collect();
+    if all.is_empty() {
+        let peers = &folder.identity().peers;
+        all = peers.iter().map(|peer| (peer.node, peer.addresses.rpc.clone())).collect();
+    }
+    all.remove(&membership.node);
+    all
+}

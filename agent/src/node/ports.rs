@@ -1,0 +1,239 @@
+//! The seams between parts that don't know each other: heartbeats drive the store's groups, the
+//! store asks heartbeats who leads.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, RaftRole};
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
+use evenkeel_shared::version::Hlc;
+use evenkeel_shared::view::ClusterFacts;
+use evenkeel_shared::wire::deadline::Deadline;
+use evenkeel_shared::wire::hello::Lane;
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::load::LoadSampler;
+use crate::decide::elector::GroupFacts;
+use crate::env::clock::Clock;
+use crate::heartbeat::Pulse;
+use crate::heartbeat::ports::{Groups, Held, Peers};
+use crate::rpc::links::Links;
+use crate::store::group::{Backing, Group, GroupStatus};
+use crate::store::peers::LeaseRule;
+use crate::store::replicas::Replicas;
+use crate::store::router::Leaders;
+
+/// A claim whose oldest append has waited longer for the disk is not earned (safety rule 6).
+const UNSYNCED_MAX: Duration = Duration::from_secs(1);
+
+/// The pulse, once there is one: the store is opened before heartbeats begin.
+#[derive(Clone, Default)]
+pub(super) struct LatePulse(Arc<OnceLock<Arc<Pulse>>>);
+
+impl LatePulse {
+    pub(super) fn set(&self, pulse: Arc<Pulse>) {
+        // Set once, at start; a second value would be the same.
+        let _ = self.0.set(pulse);
+    }
+}
+
+impl LeaseRule for LatePulse {
+    fn may_skip_lease(&self, shard: ShardId) -> bool {
+        self.0.get().is_some_and(|pulse| pulse.may_skip_lease(shard))
+    }
+}
+
+impl Leaders for LatePulse {
+    fn leader(&self, shard: ShardId) -> Option<NodeId> {
+        self.0.get().and_then(|pulse| pulse.leader(shard))
+    }
+}
+
+/// The store's groups, as heartbeats see them.
+pub(super) struct HeldGroups {
+    pub(super) replicas: Arc<Replicas>,
+    pub(super) facts: watch::Receiver<Arc<ClusterFacts>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) load: LoadSampler,
+    pub(super) wal: crate::store::wal::Wal,
+    pub(super) votes: Mutex<BTreeMap<ShardId, VoteSeen>>,
+    pub(super) rates: Mutex<BTreeMap<ShardId, RateSeen>>,
+}
+
+/// A vote for somebody else, and when it was first seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct VoteSeen {
+    term: u64,
+    at: Duration,
+}
+
+/// Operations counted at a moment, and the rate since the moment before.
+#[derive(Clone, Copy, Default)]
+pub(super) struct RateSeen {
+    at: Duration,
+    operations: u64,
+    ops_s: f64,
+}
+
+impl HeldGroups {
+    fn hold(&self, group: &Group) -> Held {
+        let now = self.clock.now();
+        let unsynced = self.wal.sync_health().oldest_unsynced;
+        let stuck = unsynced.is_some_and(|since| now.saturating_sub(since) > UNSYNCED_MAX);
+        let status = group.status();
+        let mut replica = status.replica.clone();
+        replica.ops_s = self.rate(now, &status);
+        let facts = GroupFacts {
+            shard: replica.shard,
+            me: replica.replica,
+            role: replica.role,
+            term: replica.term,
+            leader: replica.leader,
+            last: status.last_log,
+            voted_at: self.voted_at(now, &status),
+            effective: status.effective,
+            committed: status.committed_voters,
+            quorum_acked: status.quorum_acked,
+            claim_earned: replica.role == RaftRole::Leader && !stuck && !group.is_stalled(now),
+            transfer_since: status.transfer_since,
+            initialized: status.initialized,
+        };
+        Held { group: facts, status: replica, committed: status.committed }
+    }
+
+    fn voted_at(&self, now: Duration, status: &GroupStatus) -> Option<Duration> {
+        let mut votes = self.votes.lock().expect("no holder of this lock panics");
+        let Some(term) = status.voted_for_other else {
+            votes.remove(&status.replica.shard);
+            return None;
+        };
+        let seen = votes.entry(status.replica.shard).or_insert(VoteSeen { term, at: now });
+        if seen.term != term {
+            *seen = VoteSeen { term, at: now };
+        }
+        Some(seen.at)
+    }
+
+    fn rate(&self, now: Duration, status: &GroupStatus) -> f64 {
+        let mut rates = self.rates.lock().expect("no holder of this lock panics");
+        let seen = rates.entry(status.replica.shard).or_default();
+        let seconds = now.saturating_sub(seen.at).as_secs_f64();
+        if seconds >= 1.0 {
+            #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53rd bit")]
+            let ops_s = status.operations.saturating_sub(seen.operations) as f64 / seconds;
+            *seen = RateSeen { at: now, operations: status.operations, ops_s };
+        }
+        seen.ops_s
+    }
+}
+
+impl Groups for HeldGroups {
+    fn held(&self) -> Vec<Held> {
+        self.replicas.all().iter().map(|group| self.hold(group)).collect()
+    }
+
+    fn held_one(&self, shard: ShardId) -> Option<Held> {
+        self.replicas.get(shard).map(|group| self.hold(&group))
+    }
+
+    fn term(&self, shard: ShardId) -> Option<u64> {
+        self.replicas.get(shard).map(|group| group.term())
+    }
+
+    fn elect(&self, shard: ShardId, term: u64) -> BoxFuture<'static, ()> {
+        let group = self.replicas.get(shard);
+        Box::pin(async move {
+            if let Some(group) = group.filter(|group| group.term() == term && !group.is_leader()) {
+                group.elect().await;
+            }
+        })
+    }
+
+    fn nudge(&self, shard: ShardId) -> BoxFuture<'static, ()> {
+        let group = self.replicas.get(shard);
+        Box::pin(async move {
+            if let Some(group) = group {
+                group.nudge().await;
+            }
+        })
+    }
+
+    fn welcome_back(&self, node: NodeId) -> BoxFuture<'static, ()> {
+        let groups = self.replicas.all();
+        Box::pin(async move {
+            for group in groups {
+                group.welcome_back(node).await;
+            }
+        })
+    }
+
+    fn set_backed(&self, shard: ShardId, backed: bool) {
+        if let Some(group) = self.replicas.get(shard) {
+            group.set_backed(if backed { Backing::Majority } else { Backing::Minority });
+        }
+    }
+
+    fn hlc(&self) -> Hlc {
+        Hlc::from_unix_ms(self.clock.unix_ms())
+    }
+
+    fn revision(&self) -> u64 {
+        self.facts.borrow().revision
+    }
+
+    fn load(&self) -> Load {
+        self.load.load()
+    }
+}
+
+/// The other nodes, over the heartbeat lane.
+pub(super) struct LanePeers(pub(super) Arc<Links>);
+
+impl Peers for LanePeers {
+    fn nodes(&self) -> Vec<NodeId> {
+        self.0.nodes()
+    }
+
+    fn beat(
+        &self,
+        node: NodeId,
+        heartbeat: Heartbeat,
+        wait: Duration,
+    ) -> BoxFuture<'static, Option<HeartbeatReply>> {
+        let lane = self.0.lane(node, Lane::Heartbeat);
+        Box::pin(async move {
+            let lane = lane?;
+            let client = lane.client()?;
+            let answer = client.beat(Deadline::after(wait).context(), heartbeat).await;
+            if matches!(answer, Err(tarpc::client::RpcError::DeadlineExceeded)) {
+                lane.redial();
+            }
+            answer.ok()
+        })
+    }
+
+    fn canvass(
+        &self,
+        node: NodeId,
+        questions: Vec<CanvassQuestion>,
+        wait: Duration,
+    ) -> BoxFuture<'static, Option<Vec<CanvassAnswer>>> {
+        let client = self.0.client(node, Lane::Heartbeat);
+        Box::pin(async move {
+            client?.canvass(Deadline::after(wait).context(), questions).await.ok()
+        })
+    }
+
+    fn stand(&self, node: NodeId, shard: ShardId) -> BoxFuture<'static, ()> {
+        let client = self.0.client(node, Lane::Heartbeat);
+        Box::pin(async move {
+            if let Some(client) = client {
+                // If it can't be asked, the elector asks somebody else.
+                let _ = client.stand(Deadline::after(UNSYNCED_MAX).context(), shard).await;
+            }
+        })
+    }
+}

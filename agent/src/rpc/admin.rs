@@ -1,0 +1,67 @@
+//! The Admin service: what operators and scripts ask, handed to the control plane.
+
+use std::sync::Arc;
+
+use evenkeel_shared::error::AdminError;
+use evenkeel_shared::event::Event;
+use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::preflight::{Action, Outcome, Preflight};
+use evenkeel_shared::service::admin::Admin;
+use evenkeel_shared::service::peer::ContentHash;
+use evenkeel_shared::view::ClusterView;
+use evenkeel_shared::wire::deadline::Deadline;
+use tarpc::context::Context;
+
+use crate::control::operator::Operator;
+
+/// Serves one operator's connection.
+#[derive(Clone)]
+pub struct AdminService {
+    /// Carries out what is asked.
+    pub operator: Arc<Operator>,
+}
+
+impl Admin for AdminService {
+    async fn view(self, _: Context) -> ClusterView {
+        self.operator.observer.view()
+    }
+
+    async fn events(self, _: Context, after: u64) -> Vec<Event> {
+        self.operator.observer.events_after(after)
+    }
+
+    async fn preflight(self, _: Context, action: Action) -> Result<Preflight, AdminError> {
+        self.operator.preflight(&action).await
+    }
+
+    async fn act(
+        self,
+        context: Context,
+        action: Action,
+        revision: u64,
+        actor: String,
+    ) -> Result<Outcome, AdminError> {
+        let (operator, by) = (self.operator, Deadline::of(&context));
+        // What has begun must end, whatever becomes of the caller.
+        tokio::spawn(async move { operator.act(action, revision, &actor, by).await })
+            .await
+            .unwrap_or_else(|error| Err(AdminError::Unavailable { why: error.to_string() }))
+    }
+
+    async fn content_hashes(
+        self,
+        context: Context,
+        shard: ShardId,
+    ) -> Result<Vec<ContentHash>, AdminError> {
+        self.operator.content_hashes(shard, Deadline::of(&context)).await
+    }
+
+    async fn die(
+        self,
+        _: Context,
+        down_secs: Option<u32>,
+        actor: String,
+    ) -> Result<(), AdminError> {
+        self.operator.die(down_secs, &actor)
+    }
+}

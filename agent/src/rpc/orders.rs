@@ -1,0 +1,98 @@
+//! The control plane's port to other nodes, over the bulk lane.
+
+use std::sync::Arc;
+
+use evenkeel_shared::client::Pool;
+use evenkeel_shared::command::{Applied, Command};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, PeerClient};
+use evenkeel_shared::view::ClusterFacts;
+use evenkeel_shared::wire::deadline::Deadline;
+use evenkeel_shared::wire::hello::Lane;
+use tarpc::client::RpcError;
+use tokio::sync::watch;
+
+use super::links::Links;
+use crate::control::ports::{Answer, Orders};
+
+/// Sends orders to other nodes.
+pub struct LaneOrders {
+    /// Lanes to peers.
+    pub links: Arc<Links>,
+    /// Connections to their operators' service.
+    pub pool: Pool,
+    /// Their addresses.
+    pub facts: watch::Receiver<Arc<ClusterFacts>>,
+}
+
+impl Orders for LaneOrders {
+    fn propose(
+        &self,
+        to: NodeId,
+        shard: ShardId,
+        command: Command,
+        by: Deadline,
+    ) -> Answer<Applied> {
+        self.call(to, |client| async move {
+            client.propose(by.context(), shard, Box::new(command)).await
+        })
+    }
+
+    fn lead(
+        &self,
+        to: NodeId,
+        shard: ShardId,
+        order: LeaderOrder,
+        by: Deadline,
+    ) -> Answer<LeaderReply> {
+        self.call(to, move |client| async move { client.lead(by.context(), shard, order).await })
+    }
+
+    fn stand(&self, to: NodeId, shard: ShardId, by: Deadline) -> Answer<bool> {
+        self.call(to, move |client| async move { client.stand(by.context(), shard).await.map(Ok) })
+    }
+
+    fn content_hash(&self, of: NodeId, shard: ShardId, by: Deadline) -> Answer<ContentHash> {
+        self.call(of, move |client| async move { client.content_hash(by.context(), shard).await })
+    }
+
+    fn die(&self, node: NodeId, down_secs: Option<u32>, actor: String, by: Deadline) -> Answer<()> {
+        let address = {
+            let facts = self.facts.borrow();
+            facts.nodes.get(&node).map(|node| node.addresses.rpc.clone())
+        };
+        let pool = self.pool.clone();
+        Box::pin(async move {
+            let address = address.ok_or_else(|| unreachable(node, "it has no address"))?;
+            let admin = pool.admin(&address).await.map_err(|error| unreachable(node, error))?;
+            match admin.die(by.context(), down_secs, actor).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(StoreError::Refused { why: error.to_string() }),
+                // A process that is gone can't answer: that is what was asked for.
+                Err(_) => Ok(()),
+            }
+        })
+    }
+}
+
+impl LaneOrders {
+    fn call<T: Send + 'static, F, Fut>(&self, to: NodeId, make: F) -> Answer<T>
+    where
+        F: FnOnce(PeerClient) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Result<T, StoreError>, RpcError>> + Send,
+    {
+        let client = self.links.client(to, Lane::Bulk);
+        Box::pin(async move {
+            let client = client.ok_or_else(|| unreachable(to, "no connection"))?;
+            match make(client).await {
+                Ok(answer) => answer,
+                Err(error) => Err(StoreError::Unknown { why: format!("{to}: {error}") }),
+            }
+        })
+    }
+}
+
+fn unreachable(node: NodeId, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable { why: format!("{node} can't be reached: {why}") }
+}

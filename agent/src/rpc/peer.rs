@@ -1,0 +1,112 @@
+//! The Peer service: Raft, heartbeats, and orders between agents.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evenkeel_shared::command::{Applied, Command, SystemReply};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply};
+use evenkeel_shared::ids::{ReplicaId, ShardId};
+use evenkeel_shared::service::peer::{
+    CanvassAnswer, CanvassQuestion, ContentHash, LeaderOrder, LeaderReply, Peer, PeerError,
+    RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish,
+};
+use evenkeel_shared::view::{Admission, JoinRequest, SystemCommand};
+use evenkeel_shared::wire::deadline::Deadline;
+use tarpc::context::Context;
+
+use crate::control::system::System;
+use crate::heartbeat::Pulse;
+use crate::store::group::Group;
+use crate::store::replicas::Replicas;
+
+/// Serves one connection of another agent.
+#[derive(Clone)]
+pub struct PeerService {
+    /// This node's replicas.
+    pub replicas: Arc<Replicas>,
+    /// Heartbeats and elections.
+    pub pulse: Arc<Pulse>,
+    /// The cluster's facts, and orders.
+    pub system: Arc<System>,
+}
+
+impl PeerService {
+    fn group(&self, shard: ShardId, to: ReplicaId) -> Result<Arc<Group>, PeerError> {
+        self.replicas.get(shard).ok_or(PeerError::NoReplica(to))
+    }
+}
+
+impl Peer for PeerService {
+    async fn raft(self, _: Context, frame: RaftFrame) -> Result<Bytes, PeerError> {
+        self.group(frame.shard, frame.to)?.inbound().raft(frame).await
+    }
+
+    async fn beat(self, _: Context, heartbeat: Heartbeat) -> HeartbeatReply {
+        self.pulse.heard(heartbeat)
+    }
+
+    async fn canvass(self, _: Context, questions: Vec<CanvassQuestion>) -> Vec<CanvassAnswer> {
+        self.pulse.canvassed(&questions)
+    }
+
+    async fn stand(self, _: Context, shard: ShardId) -> bool {
+        match self.replicas.get(shard) {
+            Some(group) if !group.is_leader() => {
+                group.elect().await;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    async fn snapshot_begin(self, _: Context, begin: SnapshotBegin) -> Result<(), PeerError> {
+        self.group(begin.shard, begin.to)?.inbound().snapshot_begin(begin).await
+    }
+
+    async fn snapshot_chunk(self, _: Context, chunk: SnapshotChunk) -> Result<(), PeerError> {
+        self.group(chunk.shard, chunk.to)?.inbound().snapshot_chunk(chunk).await
+    }
+
+    async fn snapshot_finish(self, _: Context, finish: SnapshotFinish) -> Result<Bytes, PeerError> {
+        let group = self.group(finish.shard, finish.to)?;
+        // An installation that has begun must end, whatever becomes of the caller.
+        tokio::spawn(async move { group.inbound().snapshot_finish(finish).await })
+            .await
+            .unwrap_or_else(|error| Err(PeerError::Failed(error.to_string())))
+    }
+
+    async fn join(self, context: Context, request: JoinRequest) -> Result<Admission, StoreError> {
+        let by = Deadline::of(&context);
+        match self.system.change(SystemCommand::Join(request), by).await? {
+            SystemReply::Joined(admission) => Ok(admission),
+            other => Err(StoreError::Unknown { why: format!("joined with {other:?}") }),
+        }
+    }
+
+    async fn propose(
+        self,
+        _: Context,
+        shard: ShardId,
+        command: Box<Command>,
+    ) -> Result<Applied, StoreError> {
+        self.system.propose_here(shard, *command).await
+    }
+
+    async fn lead(
+        self,
+        _: Context,
+        shard: ShardId,
+        order: LeaderOrder,
+    ) -> Result<LeaderReply, StoreError> {
+        let leader = self.system.leader.clone();
+        // What has begun must end, whatever becomes of the caller.
+        tokio::spawn(async move { leader.perform(shard, order).await })
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Unknown { why: error.to_string() }))
+    }
+
+    async fn content_hash(self, _: Context, shard: ShardId) -> Result<ContentHash, StoreError> {
+        self.system.leader.content_hash(shard).await
+    }
+}

@@ -1,0 +1,78 @@
+//! The store's port to other nodes, over the lanes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::service::peer::{
+    PeerClient, PeerError, RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish,
+};
+use evenkeel_shared::wire::deadline::Deadline;
+use evenkeel_shared::wire::hello::Lane;
+use tarpc::client::RpcError;
+
+use super::links::Links;
+use crate::store::peers::{Answer, LinkError, PeerLink};
+
+/// How long an append or a vote may take: its answer waits for the other side's disk.
+const RAFT_MAX: Duration = Duration::from_secs(2);
+/// How long a piece of a snapshot may take, and its installation.
+const CHUNK_MAX: Duration = Duration::from_secs(10);
+const INSTALL_MAX: Duration = Duration::from_secs(60);
+
+impl PeerLink for Arc<Links> {
+    fn raft(&self, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
+        call(self.clone(), node, Lane::Raft, RAFT_MAX, |client, by| async move {
+            client.raft(by.context(), frame).await
+        })
+    }
+
+    fn snapshot_begin(&self, node: NodeId, frame: SnapshotBegin) -> Answer<()> {
+        call(self.clone(), node, Lane::Bulk, CHUNK_MAX, |client, by| async move {
+            client.snapshot_begin(by.context(), frame).await
+        })
+    }
+
+    fn snapshot_chunk(&self, node: NodeId, chunk: SnapshotChunk) -> Answer<()> {
+        call(self.clone(), node, Lane::Bulk, CHUNK_MAX, |client, by| async move {
+            client.snapshot_chunk(by.context(), chunk).await
+        })
+    }
+
+    fn snapshot_finish(&self, node: NodeId, finish: SnapshotFinish) -> Answer<Bytes> {
+        call(self.clone(), node, Lane::Bulk, INSTALL_MAX, |client, by| async move {
+            client.snapshot_finish(by.context(), finish).await
+        })
+    }
+}
+
+/// Makes one call; a lane on which a call has timed out is dialled again, for what it carried may
+/// never arrive.
+fn call<T: 'static, F, Fut>(
+    links: Arc<Links>,
+    node: NodeId,
+    lane: Lane,
+    wait: Duration,
+    make: F,
+) -> Answer<T>
+where
+    F: FnOnce(PeerClient, Deadline) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Result<T, PeerError>, RpcError>> + Send,
+{
+    Box::pin(async move {
+        let no_lane = || LinkError::Unreachable(format!("no connection to {node}"));
+        let slot = links.lane(node, lane).ok_or_else(no_lane)?;
+        let client = slot.client().ok_or_else(no_lane)?;
+        match make(client, Deadline::after(wait)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(LinkError::Peer(error)),
+            Err(error) => {
+                if matches!(error, RpcError::DeadlineExceeded) {
+                    slot.redial();
+                }
+                Err(LinkError::Unreachable(error.to_string()))
+            }
+        }
+    })
+}

@@ -1,0 +1,266 @@
+//! One replica of one shard: Raft, its log, its state machine, and the tasks that feed them.
+//!
+//! Nothing here trusts "I am leader": writes are proposed, reads go through `ReadIndex` (safety
+//! rule 10).
+
+mod inbound;
+mod membership;
+mod proposer;
+mod reader;
+mod status;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use evenkeel_shared::command::{Applied, Command};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
+use openraft::async_runtime::WatchReceiver;
+use openraft::{EmptyNode, ServerState};
+use tokio_util::sync::CancellationToken;
+
+use super::machine::Machine;
+use super::network::Network;
+use super::peers::{LeaseRule, PeerLink};
+use super::raft::{Metrics, Raft};
+use super::settings::raft_config;
+use super::wal::{ReplicaKey, Wal};
+use crate::env::Env;
+
+pub use inbound::Inbound;
+pub use proposer::Proposer;
+pub use status::GroupStatus;
+
+/// A leader whose proposals are not answered for this long leads in name only.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
+
+/// What a group needs of the node that holds it.
+#[derive(Clone)]
+pub struct GroupPorts {
+    /// The world.
+    pub env: Env,
+    /// The log of all replicas.
+    pub wal: Wal,
+    /// Other nodes.
+    pub link: Arc<dyn PeerLink>,
+    /// When votes may be given.
+    pub lease: Arc<dyn LeaseRule>,
+}
+
+/// One replica of one shard.
+pub struct Group {
+    key: ReplicaKey,
+    raft: Raft,
+    machine: Machine,
+    wal: Wal,
+    env: Env,
+    proposer: Proposer,
+    reads: reader::ReadGate,
+    inbound: Inbound,
+    /// Cleared while a majority of voters does not back the leadership (safety rule 7).
+    backed: AtomicBool,
+    /// When a transfer began, in microseconds of the clock; 0: none.
+    transfer_since_us: AtomicU64,
+    operations: AtomicU64,
+    tasks: CancellationToken,
+}
+
+impl Group {
+    /// Opens a replica over its log and its state machine. It says nothing until it is asked.
+    pub async fn open(
+        ports: GroupPorts,
+        key: ReplicaKey,
+        machine: Machine,
+    ) -> Result<Arc<Self>, StoreError> {
+        let network =
+            Network { key, link: ports.link.clone(), rng: ports.env.rng.clone() };
+        let log = ports.wal.replica(key);
+        let raft = Raft::new(key.replica, raft_config(), network, log, machine.clone())
+            .await
+            .map_err(|error| StoreError::Refused { why: format!("{}: {error}", key.shard) })?;
+        let tasks = CancellationToken::new();
+        let proposer =
+            Proposer::start(raft.clone(), machine.clone(), ports.env.clone(), key.shard, &tasks);
+        let reads = reader::ReadGate::start(raft.clone(), key.shard, &tasks);
+        let inbound =
+            Inbound::new(raft.clone(), machine.clone(), key, ports.lease.clone());
+        Ok(Arc::new(Self {
+            key,
+            raft,
+            machine,
+            wal: ports.wal,
+            env: ports.env,
+            proposer,
+            reads,
+            inbound,
+            backed: AtomicBool::new(true),
+            transfer_since_us: AtomicU64::new(0),
+            operations: AtomicU64::new(0),
+            tasks,
+        }))
+    }
+
+    /// Which replica this is.
+    pub fn key(&self) -> ReplicaKey {
+        self.key
+    }
+
+    /// Which shard this is.
+    pub fn shard(&self) -> ShardId {
+        self.key.shard
+    }
+
+    /// What is stored.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// What other replicas say to this one.
+    pub fn inbound(&self) -> &Inbound {
+        &self.inbound
+    }
+
+    /// Whether Raft believes that this replica leads.
+    pub fn is_leader(&self) -> bool {
+        self.raft.metrics().borrow_watched().state == ServerState::Leader
+    }
+
+    /// The node that leads, as this replica believes.
+    pub fn leader_node(&self) -> Option<NodeId> {
+        self.raft.metrics().borrow_watched().current_leader.map(ReplicaId::node)
+    }
+
+    /// The term that it is in.
+    pub fn term(&self) -> u64 {
+        self.raft.metrics().borrow_watched().current_term
+    }
+
+    /// Whether proposals have been under way for too long without one being answered (safety
+    /// rule 6).
+    pub fn is_stalled(&self, now: Duration) -> bool {
+        let since = self.proposer.waiting_since();
+        since.is_some_and(|since| now.saturating_sub(since) > STALLED_AFTER)
+    }
+
+    /// Whether anybody has initialised the shard here.
+    pub async fn is_initialized(&self) -> bool {
+        self.raft.is_initialized().await.unwrap_or(false)
+    }
+
+    /// Initialises the shard with exactly these voters; harmless when it has been done.
+    pub async fn initialize(&self, voters: &[ReplicaId]) -> Result<(), StoreError> {
+        let members: BTreeMap<ReplicaId, EmptyNode> =
+            voters.iter().map(|replica| (*replica, EmptyNode::default())).collect();
+        if self.is_initialized().await {
+            return Ok(());
+        }
+        self.raft
+            .initialize(members)
+            .await
+            .map_err(|error| StoreError::Refused { why: format!("{}: {error}", self.key.shard) })
+    }
+
+    /// Stands for election now. The caller has canvassed.
+    pub async fn elect(&self) {
+        if let Err(error) = self.raft.trigger().elect(false).await {
+            tracing::warn!(shard = %self.key.shard, %error, "can't stand for election");
+        }
+    }
+
+    /// Sends one append to every follower, so that it is heard.
+    pub async fn nudge(&self) {
+        if let Err(error) = self.raft.trigger().heartbeat().await {
+            tracing::debug!(shard = %self.key.shard, %error, "can't be heard");
+        }
+    }
+
+    /// Replicates to a returned peer at once instead of after its back-off.
+    pub async fn welcome_back(&self, node: NodeId) {
+        let metrics = self.metrics();
+        if metrics.state != ServerState::Leader {
+            return;
+        }
+        let returned: Vec<ReplicaId> = metrics
+            .membership_config
+            .membership()
+            .nodes()
+            .map(|(replica, _)| *replica)
+            .filter(|replica| replica.node() == node)
+            .collect();
+        if !returned.is_empty() {
+            // The core may have ended; then there is nothing to speed up.
+            let _ = self.raft.trigger().reset_backoff(returned).await;
+        }
+    }
+
+    /// Makes the state durable, so that the log before it may be cut.
+    pub async fn trim_log(&self) {
+        if let Err(error) = self.raft.trigger().snapshot().await {
+            tracing::debug!(shard = %self.key.shard, %error, "can't trim the log");
+        }
+    }
+
+    /// Says whether a majority of voters backs this leadership.
+    pub fn set_backed(&self, backed: Backing) {
+        self.backed.store(backed == Backing::Majority, Ordering::Relaxed);
+    }
+
+    fn check_leads(&self) -> Result<(), StoreError> {
+        let shard = self.key.shard;
+        if !self.is_leader() {
+            return Err(StoreError::NotLeader { shard, leader: self.leader_node() });
+        }
+        if self.backed.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err(StoreError::NoQuorum { shard })
+        }
+    }
+
+    /// Proposes a command and waits until it is applied here.
+    pub async fn propose(&self, command: Command) -> Result<Applied, StoreError> {
+        self.check_leads()?;
+        self.proposer.command(command).await
+    }
+
+    /// Proposes one client operation; it shares a log entry with others.
+    pub async fn operate(
+        &self,
+        operation: evenkeel_shared::command::Operation,
+    ) -> Result<evenkeel_shared::command::OperationResult, StoreError> {
+        self.check_leads()?;
+        self.operations.fetch_add(1, Ordering::Relaxed);
+        self.proposer.operation(operation).await
+    }
+
+    /// Waits until everything acknowledged before this call is applied here.
+    pub async fn read_barrier(&self) -> Result<(), StoreError> {
+        self.check_leads()?;
+        self.operations.fetch_add(1, Ordering::Relaxed);
+        self.reads.pass().await
+    }
+
+    /// Ends the replica's tasks and Raft core; its data stays.
+    pub async fn close(&self) {
+        self.tasks.cancel();
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(shard = %self.key.shard, %error, "raft core ended badly");
+        }
+    }
+
+    fn metrics(&self) -> Metrics {
+        self.raft.metrics().borrow_watched().clone()
+    }
+}
+
+/// Whether a leadership is backed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// By a majority of voters.
+    Majority,
+    /// By fewer.
+    Minority,
+}

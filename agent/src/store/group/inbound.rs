@@ -1,0 +1,122 @@
+//! What other replicas say to this one: Raft's messages and incoming snapshots.
+//!
+//! A message for another replica or another history is refused before Raft sees it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evenkeel_shared::ids::{History, ReplicaId};
+use evenkeel_shared::service::peer::{
+    PeerError, RaftFrame, RaftMessage, SnapshotBegin, SnapshotChunk, SnapshotFinish,
+};
+use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use crate::store::machine::{Machine, Staging};
+use crate::store::peers::LeaseRule;
+use crate::store::raft::{Raft, SnapshotMeta, TypeConfig, Vote};
+use crate::store::wal::ReplicaKey;
+
+/// The receiving end of a replica.
+pub struct Inbound {
+    raft: Raft,
+    machine: Machine,
+    key: ReplicaKey,
+    lease: Arc<dyn LeaseRule>,
+    /// The one snapshot that is being received.
+    staging: Mutex<Option<(u64, Staging)>>,
+    filling: std::sync::atomic::AtomicBool,
+}
+
+impl Inbound {
+    pub(super) fn new(
+        raft: Raft,
+        machine: Machine,
+        key: ReplicaKey,
+        lease: Arc<dyn LeaseRule>,
+    ) -> Self {
+        Self { raft, machine, key, lease, staging: Mutex::default(), filling: false.into() }
+    }
+
+    /// Whether a snapshot is being received.
+    pub fn is_filling(&self) -> bool {
+        self.filling.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Hands one Raft message over and gives its answer back.
+    pub async fn raft(&self, frame: RaftFrame) -> Result<Bytes, PeerError> {
+        self.check(frame.to, frame.history)?;
+        match frame.message {
+            RaftMessage::Append => {
+                let request: AppendEntriesRequest<TypeConfig> = read(&frame.body)?;
+                answer(&self.raft.append_entries(request).await.map_err(failed)?)
+            }
+            RaftMessage::Vote => {
+                let mut request: VoteRequest<TypeConfig> = read(&frame.body)?;
+                // A flag that is already set is never cleared.
+                request.leadership_transfer |= self.lease.may_skip_lease(self.key.shard);
+                answer(&self.raft.vote(request).await.map_err(failed)?)
+            }
+            RaftMessage::TransferLeader => {
+                let request: TransferLeaderRequest<TypeConfig> = read(&frame.body)?;
+                answer(&self.raft.handle_transfer_leader(request).await.map_err(failed)?)
+            }
+        }
+    }
+
+    /// Opens a snapshot transfer; an older one that did not finish is dropped.
+    pub async fn snapshot_begin(&self, begin: SnapshotBegin) -> Result<(), PeerError> {
+        self.check(begin.to, begin.history)?;
+        let staging = self.machine.stage(begin.transfer).await.map_err(failed)?;
+        *self.staging.lock().await = Some((begin.transfer, staging));
+        self.filling.store(true, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes one piece.
+    pub async fn snapshot_chunk(&self, chunk: SnapshotChunk) -> Result<(), PeerError> {
+        let mut staging = self.staging.lock().await;
+        let (_, current) = staging
+            .as_mut()
+            .filter(|(transfer, _)| *transfer == chunk.transfer)
+            .ok_or_else(|| PeerError::Failed("no such transfer".to_owned()))?;
+        current.add(chunk.number, chunk.body).await.map_err(failed)
+    }
+
+    /// Checks and installs what was received.
+    pub async fn snapshot_finish(&self, finish: SnapshotFinish) -> Result<Bytes, PeerError> {
+        let staging = self.staging.lock().await.take();
+        self.filling.store(false, std::sync::atomic::Ordering::Relaxed);
+        let (_, staging) = staging
+            .filter(|(transfer, _)| *transfer == finish.transfer)
+            .ok_or_else(|| PeerError::Failed("no such transfer".to_owned()))?;
+        let (vote, meta): (Vote, SnapshotMeta) = read(&finish.meta)?;
+        let snapshot = staging.finish(finish.chunks, finish.hash).await.map_err(failed)?;
+        let snapshot = openraft::Snapshot { meta, snapshot };
+        answer(&self.raft.install_full_snapshot(vote, snapshot).await.map_err(failed)?)
+    }
+
+    fn check(&self, to: ReplicaId, history: History) -> Result<(), PeerError> {
+        if to != self.key.replica {
+            Err(PeerError::NoReplica(to))
+        } else if history != self.key.history {
+            Err(PeerError::OtherHistory(self.key.history))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, PeerError> {
+    postcard::from_bytes(body).map_err(|error| PeerError::Malformed(error.to_string()))
+}
+
+fn answer<T: Serialize>(answer: &T) -> Result<Bytes, PeerError> {
+    postcard::to_stdvec(answer).map(Bytes::from).map_err(failed)
+}
+
+fn failed(error: impl std::fmt::Display) -> PeerError {
+    PeerError::Failed(error.to_string())
+}

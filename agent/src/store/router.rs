@@ -1,0 +1,425 @@
+//! From a key to the leader of its shard, wherever that is: served here, or passed on under the
+//! same request id until the deadline, so that a failover is one slow answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_shared::client::Pool;
+use evenkeel_shared::command::{Operation, OperationResult};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::ids::{KeyspaceId, NodeId, ShardId};
+use evenkeel_shared::key::Slot;
+use evenkeel_shared::limits::{SCAN_BYTES_MAX, SCAN_KEYS_MAX};
+use evenkeel_shared::service::store::{
+    ReadLevel, ReadReply, ReadRequest, Route, Routes, Routing, ScanItem, ScanReply, ScanRequest,
+    StoreClient, WriteReply, WriteRequest,
+};
+use evenkeel_shared::version::Hlc;
+use evenkeel_shared::view::{ClusterFacts, ShardPhase};
+use evenkeel_shared::wire::deadline::Deadline;
+use tokio::sync::watch;
+
+use super::group::Group;
+use super::machine::ScanFrom;
+use super::replicas::Replicas;
+use crate::env::clock::Clock;
+
+mod checks;
+
+/// Between two looks at who leads.
+const LOOK_AGAIN: Duration = Duration::from_millis(4);
+/// How long one passed-on attempt may take before the leader is looked up again.
+const ATTEMPT_MAX: Duration = Duration::from_millis(1_000);
+
+/// Who leads, as heartbeats say: owned here, implemented by the heartbeats' registry.
+pub trait Leaders: Send + Sync {
+    /// The node that claims the shard and is not held dead.
+    fn leader(&self, shard: ShardId) -> Option<NodeId>;
+}
+
+/// Serves requests for any key.
+pub struct Router {
+    /// This node.
+    pub me: NodeId,
+    /// Its replicas.
+    pub replicas: Arc<Replicas>,
+    /// The cluster's facts as this node has applied them.
+    pub facts: watch::Receiver<Arc<ClusterFacts>>,
+    /// Who leads what.
+    pub leaders: Arc<dyn Leaders>,
+    /// Connections to other nodes' stores.
+    pub pool: Pool,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Where a shard can be served now.
+enum Place {
+    Here(Arc<Group>),
+    There(NodeId),
+}
+
+impl Router {
+    /// Writes one key.
+    pub async fn write(
+        &self,
+        request: WriteRequest,
+        deadline: Deadline,
+    ) -> Result<WriteReply, StoreError> {
+        checks::key(&request.key)?;
+        checks::action(&request.action)?;
+        let slot = Slot::of(&request.key);
+        let mut retry = Retry::new(deadline);
+        loop {
+            let error = match self.place(request.keyspace, slot) {
+                Ok((_, Place::Here(group))) => {
+                    let answer = self.write_here(&group, &request, slot, deadline).await;
+                    match answer {
+                        Ok(reply) => return Ok(reply),
+                        Err(error) => error,
+                    }
+                }
+                Ok((shard, Place::There(leader))) if request.routing == Routing::Local => {
+                    return Err(StoreError::NotLeader { shard, leader: Some(leader) });
+                }
+                Ok((shard, Place::There(leader))) => {
+                    let passed = WriteRequest { routing: Routing::Local, ..request.clone() };
+                    let call = |client: StoreClient, by: Deadline| async move {
+                        client.write(by.context(), passed).await
+                    };
+                    match self.pass_on(shard, leader, deadline, call).await {
+                        Ok(reply) => return Ok(reply),
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            if request.routing == Routing::Local || !error.is_retriable() {
+                return Err(retry.last_word(error));
+            }
+            retry.pause(error).await?;
+        }
+    }
+
+    async fn write_here(
+        &self,
+        group: &Group,
+        request: &WriteRequest,
+        slot: Slot,
+        deadline: Deadline,
+    ) -> Result<WriteReply, StoreError> {
+        let operation = Operation {
+            request: request.request,
+            slot,
+            key: request.key.clone(),
+            action: request.action.clone(),
+        };
+        let result = tokio::time::timeout(deadline.remaining(), group.operate(operation))
+            .await
+            .unwrap_or_else(|_| {
+                let why = format!("{} did not commit in time", group.shard());
+                Err(StoreError::Unknown { why })
+            })?;
+        if result == OperationResult::NotOwned {
+            return Err(StoreError::WrongShard { shard: group.shard(), slot: slot.0 });
+        }
+        Ok(WriteReply { result, leader: self.me, hlc: group.machine().status().hlc })
+    }
+
+    /// Reads one key.
+    pub async fn read(
+        &self,
+        request: ReadRequest,
+        deadline: Deadline,
+    ) -> Result<ReadReply, StoreError> {
+        checks::key(&request.key)?;
+        let slot = Slot::of(&request.key);
+        let mut retry = Retry::new(deadline);
+        loop {
+            let error = match self.place(request.keyspace, slot) {
+                Ok((_, Place::Here(group))) => {
+                    match self.read_here(&group, &request, slot, deadline).await {
+                        Ok(reply) => return Ok(reply),
+                        Err(error) => error,
+                    }
+                }
+                Ok((shard, Place::There(leader))) if request.routing == Routing::Local => {
+                    return Err(StoreError::NotLeader { shard, leader: Some(leader) });
+                }
+                Ok((shard, Place::There(leader))) => {
+                    let passed = ReadRequest { routing: Routing::Local, ..request.clone() };
+                    let call = |client: StoreClient, by: Deadline| async move {
+                        client.read(by.context(), passed).await
+                    };
+                    match self.pass_on(shard, leader, deadline, call).await {
+                        Ok(reply) => return Ok(reply),
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            if request.routing == Routing::Local || !error.is_retriable() {
+                return Err(error);
+            }
+            retry.pause_read(error).await?;
+        }
+    }
+
+    async fn read_here(
+        &self,
+        group: &Group,
+        request: &ReadRequest,
+        slot: Slot,
+        deadline: Deadline,
+    ) -> Result<ReadReply, StoreError> {
+        barrier(group, deadline).await?;
+        let now = self.now(group);
+        let record = group
+            .machine()
+            .get(request.keyspace, slot, &request.key, now)
+            .map_err(|error| StoreError::Unavailable { why: error.to_string() })?;
+        if !group.machine().status().serves(slot) {
+            return Err(StoreError::WrongShard { shard: group.shard(), slot: slot.0 });
+        }
+        Ok(ReadReply {
+            found: record.map(|record| (record.value, record.version)),
+            level: ReadLevel::Linearizable,
+            leader: self.me,
+            hlc: now,
+        })
+    }
+
+    /// Reads one page of a scan.
+    pub async fn scan(
+        &self,
+        request: ScanRequest,
+        deadline: Deadline,
+    ) -> Result<ScanReply, StoreError> {
+        let mut retry = Retry::new(deadline);
+        loop {
+            let error = match self.scan_once(&request, deadline).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            if request.routing == Routing::Local || !error.is_retriable() {
+                return Err(error);
+            }
+            retry.pause_read(error).await?;
+        }
+    }
+
+    async fn scan_once(
+        &self,
+        request: &ScanRequest,
+        deadline: Deadline,
+    ) -> Result<ScanReply, StoreError> {
+        let serving = self.serving(request.keyspace);
+        let shard = match request.shard {
+            Some(shard) if serving.contains(&shard) => shard,
+            Some(shard) => {
+                return Err(StoreError::Invalid { why: format!("{shard} serves nobody now") });
+            }
+            None => *serving.first().ok_or_else(no_shards)?,
+        };
+        match self.place_of(shard)? {
+            Place::There(leader) if request.routing == Routing::Local => {
+                Err(StoreError::NotLeader { shard, leader: Some(leader) })
+            }
+            Place::There(leader) => {
+                let passed = ScanRequest {
+                    routing: Routing::Local,
+                    shard: Some(shard),
+                    ..request.clone()
+                };
+                let call = |client: StoreClient, by: Deadline| async move {
+                    client.scan(by.context(), passed).await
+                };
+                self.pass_on(shard, leader, deadline, call).await
+            }
+            Place::Here(group) => {
+                barrier(&group, deadline).await?;
+                let from = ScanFrom {
+                    keyspace: request.keyspace,
+                    prefix: request.prefix.clone(),
+                    after: request.after.clone(),
+                    limit: request.limit.clamp(1, SCAN_KEYS_MAX),
+                    bytes_max: SCAN_BYTES_MAX,
+                    keys_only: request.keys_only,
+                    now: self.now(&group),
+                };
+                let machine = group.machine().clone();
+                let page = machine
+                    .scan(from)
+                    .await
+                    .map_err(|error| StoreError::Unavailable { why: error.to_string() })?;
+                let items = page.items.into_iter().map(|found| ScanItem {
+                    slot: found.slot,
+                    key: found.key,
+                    value: found.record.value,
+                    version: found.record.version,
+                });
+                Ok(ScanReply {
+                    items: items.collect(),
+                    shard,
+                    more: page.more,
+                    next_shard: serving.into_iter().find(|next| *next > shard),
+                    leader: self.me,
+                })
+            }
+        }
+    }
+
+    /// Which shards there are and who leads them, as this node knows it.
+    pub fn routes(&self) -> Routes {
+        let facts = self.facts.borrow().clone();
+        let serving = facts.shards.values().filter(|shard| is_serving(shard));
+        Routes {
+            revision: facts.revision,
+            nodes: facts.nodes.values().map(|n| (n.id, n.addresses.rpc.clone())).collect(),
+            shards: serving
+                .map(|shard| Route {
+                    shard: shard.id,
+                    keyspace: shard.keyspace,
+                    slots: shard.slots.clone(),
+                    leader: self.leader_of(shard.id),
+                })
+                .collect(),
+        }
+    }
+
+    /// The node that leads a shard, as far as this one knows.
+    pub fn leader_of(&self, shard: ShardId) -> Option<NodeId> {
+        match self.place_of(shard) {
+            Ok(Place::Here(_)) => Some(self.me),
+            Ok(Place::There(node)) => Some(node),
+            Err(_) => None,
+        }
+    }
+
+    fn place(&self, keyspace: KeyspaceId, slot: Slot) -> Result<(ShardId, Place), StoreError> {
+        let shard = self.facts.borrow().shard_of(keyspace, slot).ok_or_else(no_shards)?;
+        Ok((shard, self.place_of(shard)?))
+    }
+
+    fn place_of(&self, shard: ShardId) -> Result<Place, StoreError> {
+        let here = self.replicas.get(shard);
+        if let Some(group) = here.as_ref().filter(|group| group.is_leader()) {
+            return Ok(Place::Here(group.clone()));
+        }
+        let claimed = self.leaders.leader(shard).filter(|node| *node != self.me);
+        let believed = || {
+            let group = here.as_ref()?;
+            group.leader_node().filter(|node| *node != self.me)
+        };
+        match claimed.or_else(believed) {
+            Some(node) => Ok(Place::There(node)),
+            None => Err(StoreError::NoQuorum { shard }),
+        }
+    }
+
+    /// Asks the leader, and gives up early when somebody else has taken over meanwhile.
+    async fn pass_on<T, F, Fut>(
+        &self,
+        shard: ShardId,
+        leader: NodeId,
+        deadline: Deadline,
+        call: F,
+    ) -> Result<T, StoreError>
+    where
+        F: FnOnce(StoreClient, Deadline) -> Fut,
+        Fut: Future<Output = Result<Result<T, StoreError>, tarpc::client::RpcError>>,
+    {
+        let unreachable = |why: String| StoreError::Unavailable { why };
+        let address = {
+            let facts = self.facts.borrow();
+            facts.nodes.get(&leader).map(|node| node.addresses.rpc.clone())
+        };
+        let address = address.ok_or_else(|| unreachable(format!("{leader} has no address")))?;
+        let by = deadline.at_most(ATTEMPT_MAX);
+        let dialled = tokio::time::timeout(by.remaining(), self.pool.store(&address)).await;
+        let client = match dialled {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(unreachable(error.to_string())),
+            Err(_) => return Err(unreachable(format!("{address} did not answer in time"))),
+        };
+        let moved = async {
+            let mut look = tokio::time::interval(LOOK_AGAIN * 5);
+            loop {
+                look.tick().await;
+                let now = self.leader_of(shard);
+                if now.is_some() && now != Some(leader) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = call(client, by) => answer.unwrap_or_else(|error| {
+                Err(StoreError::Unknown { why: format!("{address}: {error}") })
+            }),
+            () = moved => Err(StoreError::Unknown { why: format!("{shard} moved meanwhile") }),
+        }
+    }
+
+    fn serving(&self, keyspace: KeyspaceId) -> Vec<ShardId> {
+        let facts = self.facts.borrow();
+        let shards = facts.shards.values();
+        shards.filter(|s| is_serving(s) && s.keyspace == keyspace).map(|s| s.id).collect()
+    }
+
+    fn now(&self, group: &Group) -> Hlc {
+        Hlc::from_unix_ms(self.clock.unix_ms()).max(group.machine().status().hlc)
+    }
+}
+
+fn is_serving(shard: &evenkeel_shared::view::ShardFacts) -> bool {
+    !shard.id.is_system() && shard.phase == ShardPhase::Serving
+}
+
+fn no_shards() -> StoreError {
+    StoreError::Unavailable { why: "the cluster has no shards for this keyspace yet".to_owned() }
+}
+
+async fn barrier(group: &Group, deadline: Deadline) -> Result<(), StoreError> {
+    tokio::time::timeout(deadline.remaining(), group.read_barrier())
+        .await
+        .unwrap_or_else(|_| Err(StoreError::NoQuorum { shard: group.shard() }))
+}
+
+/// What is remembered between the attempts of one request.
+struct Retry {
+    deadline: Deadline,
+    /// What an attempt said whose outcome is not known: later refusals don't undo it.
+    unknown: Option<StoreError>,
+}
+
+impl Retry {
+    fn new(deadline: Deadline) -> Self {
+        Self { deadline, unknown: None }
+    }
+
+    /// Waits a moment; at the deadline, says the worst that is true.
+    async fn pause(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if matches!(error, StoreError::Unknown { .. }) {
+            self.unknown = Some(error.clone());
+        }
+        if self.deadline.remaining() <= LOOK_AGAIN {
+            return Err(self.last_word(error));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        Ok(())
+    }
+
+    /// A read has no outcome that matters later: what is unknown is just unavailable.
+    async fn pause_read(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let error = match error {
+            StoreError::Unknown { why } => StoreError::Unavailable { why },
+            other => other,
+        };
+        self.pause(error).await
+    }
+
+    fn last_word(&mut self, error: StoreError) -> StoreError {
+        self.unknown.take().unwrap_or(error)
+    }
+}
