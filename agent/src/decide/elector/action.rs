@@ -1,0 +1,54 @@
+//! What the elector asks its caller to do.
+//!
+//! Invariant: an action names everything that it was decided on, so that the caller re-checks it
+//! and decides nothing.
+
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
+
+use super::unled::Unled;
+
+/// What the caller has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ElectorAction {
+    /// Ask this peer, in one call with a deadline of `answer_limit`, and pass its answers or its
+    /// failure to `on_answers` with the same round.
+    Canvass {
+        /// Whom.
+        node: NodeId,
+        /// Names this call.
+        round: u64,
+        /// What.
+        questions: Vec<CanvassQuestion>,
+    },
+    /// Start an election with `elect(false)`, if the replica is still in this term and not leading.
+    Elect {
+        /// The shard.
+        shard: ShardId,
+        /// The term that was canvassed.
+        term: u64,
+        /// Why the shard was held unled.
+        cause: Unled,
+    },
+    /// Send one append as leader: `heartbeat()`.
+    Nudge {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Ask this peer to stand for election: this node's leadership transfer is stuck.
+    AskToStand {
+        /// The shard.
+        shard: ShardId,
+        /// Whom.
+        node: NodeId,
+    },
+}
+
+/// The answer to a peer's canvass, and whether this node must make itself heard as leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// What to answer.
+    pub answer: CanvassAnswer,
+    /// Send one append as leader: the asker does not know of this leader, or of its own term.
+    pub nudge: Option<ShardId>,
+}
