@@ -9,6 +9,7 @@ use color_eyre::eyre::{Report, WrapErr, eyre};
 
 use crate::config::{AgentArgs, AgentCommand, Config};
 use crate::env::Env;
+use crate::folder::FolderLock;
 use crate::supervise::{Stop, Supervision, Watch, stops};
 use crate::{logging, node};
 
@@ -83,7 +84,8 @@ async fn run_agent(
         tracing::info!(?why, "asked to stop");
     };
     let name = config.name.clone();
-    node::run(env, config, stop).await.wrap_err_with(|| format!("run node {name}"))?;
+    let _lock = FolderLock::acquire(&config.data)?;
+    node::run(env, config, None, stop).await.wrap_err_with(|| format!("run node {name}"))?;
     Ok(0)
 }
 

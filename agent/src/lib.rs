@@ -4,6 +4,7 @@
 //! `tests/tidy.rs` in the tests package holds the table of who may import whom.
 
 pub mod backup;
+pub mod cli;
 pub mod config;
 pub mod content;
 pub mod control;
@@ -13,6 +14,7 @@ pub mod envelope;
 pub mod folder;
 pub mod gateway;
 pub mod heartbeat;
+pub mod logging;
 pub mod node;
 pub mod rpc;
 pub mod store;

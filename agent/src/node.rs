@@ -20,9 +20,10 @@ use tokio_util::task::TaskTracker;
 use crate::config::{BoundAddresses, Config, ConfigError};
 use crate::env::Env;
 use crate::env::net::Listener;
-use crate::folder::{Folder, FolderError, FolderLock, Opener};
+use crate::folder::{Folder, FolderError, Opener};
 use crate::rpc::identity::Identity;
 use crate::rpc::server::Server;
+use crate::store::engine::Engine;
 
 /// Why an agent can't run, each a sentence that says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +70,14 @@ struct Listeners {
     resp: Option<Box<dyn Listener>>,
 }
 
-/// Runs one agent until `stop` ends or its disk fails.
+/// Runs one agent until `stop` ends or its disk fails. The caller holds the folder's lock. Without
+/// an engine given, data lies in the folder.
 pub async fn run(
     env: Env,
     config: Config,
+    engine: Option<Arc<dyn Engine>>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
-    let lock = if env.is_simulated() { None } else { Some(FolderLock::acquire(&config.data)?) };
     let listeners = listen(&env, &config).await?;
     let opener = Opener { name: config.name.clone(), fresh_bits: env.rng.next_u64() };
     let mut folder = {
@@ -114,6 +116,7 @@ pub async fn run(
                     membership,
                     request,
                     folder,
+                    engine,
                     ended: ended.clone(),
                 })
                 .await?;
@@ -125,7 +128,6 @@ pub async fn run(
     server.tasks.close();
     // Connections end with the token; a handler that is stuck is not waited for.
     let _ = tokio::time::timeout(stop::LAST_WAIT, server.tasks.wait()).await;
-    drop(lock);
     outcome
 }
 

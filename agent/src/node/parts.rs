@@ -31,6 +31,8 @@ use crate::rpc::peer::PeerService;
 use crate::rpc::server::{Server, Services};
 use crate::rpc::store::StoreService;
 use crate::rpc::watch::Feeder;
+use crate::store::engine::Engine;
+use crate::store::engine::fjall::{FjallEngine, FjallLimits};
 use crate::store::group::{Group, GroupPorts};
 use crate::store::replicas::Replicas;
 use crate::store::router::Router;
@@ -44,6 +46,7 @@ pub(super) struct Opening {
     pub(super) membership: Membership,
     pub(super) request: JoinRequest,
     pub(super) folder: Folder,
+    pub(super) engine: Option<Arc<dyn Engine>>,
     pub(super) ended: CancellationToken,
 }
 
@@ -74,9 +77,14 @@ pub(super) struct Parts {
 impl Parts {
     /// Opens everything; nothing runs yet but what the parts themselves need.
     pub(super) async fn open(opening: Opening) -> Result<Self, NodeError> {
-        let Opening { env, config, identity, membership, request, folder, ended } = opening;
+        let Opening { env, config, identity, membership, request, folder, engine, ended } =
+            opening;
         let me = membership.node;
-        let (wal, engine) = open_storage(&env, &config).await?;
+        let wal = open_log(&env, &config).await?;
+        let engine = match engine {
+            Some(engine) => engine,
+            None => open_data(&env, &config).await?,
+        };
         let (links, evidence) = Links::new(env.clone(), identity.clone(), ended.clone());
         let late = LatePulse::default();
         let ports = GroupPorts {
@@ -257,22 +265,22 @@ impl Parts {
     }
 }
 
-async fn open_storage(
-    env: &Env,
-    config: &Config,
-) -> Result<(Wal, Arc<dyn crate::store::engine::Engine>), NodeError> {
-    let open_wal = Wal::open(env, &config.data.join("wal"), WalConfig::default());
-    let (wal, recovery) = open_wal
-        .await
+async fn open_log(env: &Env, config: &Config) -> Result<Wal, NodeError> {
+    let opened = Wal::open(env, &config.data.join("wal"), WalConfig::default()).await;
+    let (wal, recovery) = opened
         .map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
     for damaged in &recovery.quarantined {
         tracing::error!(?damaged, "damage in the log: the replica is quarantined");
     }
-    let engine = env
-        .engine(&config.data.join("state"))
-        .await
+    Ok(wal)
+}
+
+async fn open_data(env: &Env, config: &Config) -> Result<Arc<dyn Engine>, NodeError> {
+    let folder = config.data.join("state");
+    let opened = env.work.run(move || FjallEngine::open(&folder, FjallLimits::default())).await;
+    let engine = opened
         .map_err(|error| NodeError::Open { what: "the data", why: error.to_string() })?;
-    Ok((wal, engine))
+    Ok(Arc::new(engine))
 }
 
 /// Everybody else, as the facts say, or as the folder remembers while the facts are not here yet.

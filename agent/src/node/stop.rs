@@ -1,0 +1,53 @@
+//! Stopping well: leaderships are handed away, what is under way is finished, the log is synced.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_shared::ids::ReplicaId;
+
+use super::parts::Parts;
+use crate::decide::detector::VerdictState;
+
+/// How long open connections are waited for at the very end.
+pub(super) const LAST_WAIT: Duration = Duration::from_secs(2);
+/// How long handing leaderships away may take in all.
+const HAND_OVER_MAX: Duration = Duration::from_secs(5);
+
+/// Hands every leadership away and closes the replicas.
+pub(super) async fn gracefully(parts: &Arc<Parts>) {
+    let handed = tokio::time::timeout(HAND_OVER_MAX, hand_over(parts)).await;
+    if handed.is_err() {
+        tracing::warn!("some leaderships could not be handed away in time");
+    }
+    parts.ended.cancel();
+    parts.replicas.close().await;
+    if let Err(error) = parts.wal.canary().await {
+        tracing::warn!(%error, "the log could not be synced at the end");
+    }
+    tracing::info!("stopped");
+}
+
+async fn hand_over(parts: &Arc<Parts>) {
+    let leads = parts.replicas.all().into_iter().filter(|group| group.is_leader());
+    let moves = leads.map(|group| {
+        let parts = parts.clone();
+        async move {
+            let status = group.status();
+            let me = group.key().replica;
+            let alive = |replica: &ReplicaId| {
+                *replica != me
+                    && parts.pulse.verdict(replica.node()).state == VerdictState::Alive
+            };
+            let matched = |replica: &ReplicaId| {
+                let seen = status.matched.iter().find(|(id, _)| id == replica);
+                seen.map_or(0, |(_, index)| *index)
+            };
+            let voters = status.replica.voters.iter().copied().filter(alive);
+            let Some(target) = voters.max_by_key(matched) else { return };
+            if let Err(error) = group.transfer(target).await {
+                tracing::warn!(shard = %group.shard(), %error, "leadership not handed away");
+            }
+        }
+    });
+    futures::future::join_all(moves).await;
+}
