@@ -1,5 +1,7 @@
 //! Files: the operating system's, and a simulated disk that loses what was not synced.
 
+pub mod sim;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,6 @@
+//! Tests of the log: crashes, flipped bits, recycling, a full disk, openraft's own suite.
+
+mod basics;
+mod crashes;
+mod recycling;
+mod support;

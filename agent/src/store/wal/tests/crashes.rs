@@ -1,0 +1,208 @@
+//! Power cuts and flipped bits at every place: nothing confirmed is lost in silence.
+
+use std::collections::BTreeMap;
+
+use openraft::RaftLogReader;
+use openraft::storage::RaftLogStorage;
+
+use crate::env::fs::sim::SimDisk;
+use crate::store::raft::{Entry, Vote};
+use crate::store::wal::{ReplicaKey, Wal};
+
+use super::support::{append, confirmed, entry, id, key, open, segment_files, vote};
+
+/// What a replica was told is safe.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Acknowledged {
+    vote: Option<Vote>,
+    /// Entries, and the one purged up to.
+    entries: BTreeMap<u64, Entry>,
+}
+
+type Told = BTreeMap<ReplicaKey, Acknowledged>;
+
+/// A mixed load on three replicas; stops at the first error and says what was acknowledged.
+async fn load(wal: &Wal, steps: u64, told: &mut Told) -> std::io::Result<()> {
+    for step in 0..steps {
+        let key = key(u32::try_from(step % 3).unwrap());
+        let mut log = wal.replica(key);
+        let term = 1 + step / 10;
+        let next = wal.last(&key).map_or(0, |(_, index)| index + 1);
+        match step % 7 {
+            3 => {
+                log.save_vote(&vote(term, step)).await?;
+                told.entry(key).or_default().vote = Some(vote(term, step));
+            }
+            5 if next > 4 => {
+                // From here on the entry may be gone, whether or not the call returns.
+                told.entry(key).or_default().entries.remove(&(next - 1));
+                log.truncate_after(Some(id(term, next - 2))).await?;
+            }
+            6 if next > 6 => {
+                told.entry(key).or_default().entries.retain(|index, _| *index > next - 4);
+                log.purge(id(term, next - 4)).await?;
+            }
+            _ => {
+                let new: Vec<_> =
+                    (next..next + 3).map(|index| entry(term, index, 600)).collect();
+                append(&mut log, new.clone()).await?;
+                let entries = &mut told.entry(key).or_default().entries;
+                entries.extend(new.into_iter().map(|entry| (entry.log_id.index, entry)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that what was told is there, for all who aren't quarantined.
+async fn check(wal: &Wal, told: &Told, quarantined: &[(ReplicaKey, String)], context: &str) {
+    for (key, told) in told {
+        if quarantined.iter().any(|(other, _)| other == key) {
+            continue;
+        }
+        let mut log = wal.replica(*key);
+        let found = log.read_vote().await.unwrap();
+        assert!(found >= told.vote, "{context}: vote {found:?} of {key}, told {:?}", told.vote);
+        let entries = match log.try_get_log_entries(..).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                let now = wal.quarantined();
+                assert!(now.iter().any(|(other, _)| other == key), "{context}: {error}");
+                continue;
+            }
+        };
+        let purged = wal.purged(key).map_or(0, |(_, index)| index + 1);
+        for (index, expected) in told.entries.range(purged..) {
+            let found = entries.iter().find(|entry| entry.log_id.index == *index);
+            assert_eq!(found, Some(expected), "{context}: entry {index} of {key}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_power_cut_after_any_write_loses_nothing_acknowledged() {
+    let mut cut = 0;
+    loop {
+        cut += 1;
+        let disk = SimDisk::new();
+        let (wal, _) = open(&disk).await.unwrap();
+        disk.crash_after_writes(cut);
+        let mut told = Told::new();
+        let ended = load(&wal, 120, &mut told).await;
+        drop(wal);
+        disk.crash(cut);
+        let (wal, recovery) = open(&disk).await.unwrap();
+        let context = format!("cut after {cut} writes");
+        assert!(recovery.quarantined.is_empty(), "{context}: {recovery:?}");
+        check(&wal, &told, &[], &context).await;
+        // The log goes on, and a second cut right after changes nothing.
+        let mut log = wal.replica(key(0));
+        log.save_vote(&vote(1_000, 1)).await.unwrap();
+        told.entry(key(0)).or_default().vote = Some(vote(1_000, 1));
+        drop((wal, log));
+        disk.crash(cut + 1);
+        let (wal, recovery) = open(&disk).await.unwrap();
+        assert!(recovery.quarantined.is_empty(), "{context}, again: {recovery:?}");
+        check(&wal, &told, &[], &context).await;
+        if ended.is_ok() {
+            break;
+        }
+    }
+    assert!(cut > 100, "the load has more than {cut} writes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_power_cut_during_recovery_loses_nothing() {
+    for cut in 1..6 {
+        for seed in 0..8 {
+            let disk = SimDisk::new();
+            let (wal, _) = open(&disk).await.unwrap();
+            let mut told = Told::new();
+            load(&wal, 40, &mut told).await.unwrap();
+            drop(wal);
+            disk.crash(seed);
+            disk.crash_after_writes(cut);
+            let _ = open(&disk).await;
+            disk.crash(seed + 100);
+            let (wal, recovery) = open(&disk).await.unwrap();
+            assert!(recovery.quarantined.is_empty(), "cut {cut}, seed {seed}: {recovery:?}");
+            check(&wal, &told, &[], &format!("cut {cut}, seed {seed}")).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flipped_bit_in_a_synced_log_is_never_silent() {
+    let disk = SimDisk::new();
+    let (wal, _) = open(&disk).await.unwrap();
+    let mut told = Told::new();
+    load(&wal, 100, &mut told).await.unwrap();
+    confirmed(&wal).await;
+    drop(wal);
+    disk.kill();
+    let files = segment_files(&disk);
+    let mut flips = 0;
+    let mut quarantines = 0;
+    for path in &files {
+        let length = disk.bytes(path).unwrap().len();
+        let mut offset = 0;
+        while offset < length {
+            let damaged = disk.fork();
+            damaged.flip(path, offset, u8::try_from(offset % 8).unwrap());
+            let (wal, recovery) = open(&damaged).await.unwrap();
+            let context = format!("{} at {offset}", path.display());
+            check(&wal, &told, &recovery.quarantined, &context).await;
+            quarantines += usize::from(!recovery.quarantined.is_empty());
+            flips += 1;
+            offset += 509;
+        }
+    }
+    assert!(flips >= 300, "{flips} flips");
+    assert!(quarantines > flips / 10, "{quarantines} of {flips} flips hit a record");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quarantine_is_remembered_until_the_replica_is_forgotten() {
+    let disk = SimDisk::new();
+    let (wal, _) = open(&disk).await.unwrap();
+    let mut told = Told::new();
+    load(&wal, 30, &mut told).await.unwrap();
+    confirmed(&wal).await;
+    drop(wal);
+    disk.kill();
+    let path = &segment_files(&disk)[0];
+    let bytes = disk.bytes(path).unwrap();
+    let at = bytes.windows(6).position(|window| window == b"xxxxxx").unwrap();
+    disk.flip(path, at, 0);
+    let (wal, first) = open(&disk).await.unwrap();
+    assert!(!first.quarantined.is_empty());
+    let hurt = first.quarantined[0].0;
+    wal.replica(hurt).read_vote().await.unwrap_err();
+    drop(wal);
+    disk.kill();
+    let (wal, second) = open(&disk).await.unwrap();
+    assert_eq!(first.quarantined, second.quarantined);
+    for (key, _) in &second.quarantined {
+        wal.forget(*key).await.unwrap();
+    }
+    drop(wal);
+    disk.kill();
+    let (_, third) = open(&disk).await.unwrap();
+    assert!(third.quarantined.is_empty(), "{third:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_sector_is_corruption() {
+    let disk = SimDisk::new();
+    let (wal, _) = open(&disk).await.unwrap();
+    let mut log = wal.replica(key(1));
+    append(&mut log, vec![entry(1, 1, 3_000)]).await.unwrap();
+    drop((wal, log));
+    disk.kill();
+    let path = &segment_files(&disk)[0];
+    let bytes = disk.bytes(path).unwrap();
+    let at = bytes.windows(600).position(|window| window.starts_with(b"xxxxxx")).unwrap();
+    disk.make_unreadable(path, (at / 512 + 2) as u64);
+    let (_, recovery) = open(&disk).await.unwrap();
+    assert_eq!(recovery.quarantined.len(), 1, "{recovery:?}");
+}
