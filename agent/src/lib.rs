@@ -15,3 +15,4 @@ pub mod heartbeat;
 pub mod node;
 pub mod rpc;
 pub mod store;
+pub mod supervise;
