@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod config;
+pub mod content;
 pub mod control;
 pub mod decide;
 pub mod env;
