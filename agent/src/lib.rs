@@ -18,3 +18,4 @@ pub mod logging;
 pub mod node;
 pub mod rpc;
 pub mod store;
+pub mod supervise;
