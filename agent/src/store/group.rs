@@ -75,8 +75,12 @@ impl Group {
         key: ReplicaKey,
         machine: Machine,
     ) -> Result<Arc<Self>, StoreError> {
-        let network =
-            Network { key, link: ports.link.clone(), rng: ports.env.rng.clone() };
+        let network = Network {
+            key,
+            link: ports.link.clone(),
+            rng: ports.env.rng.clone(),
+            work: ports.env.work.clone(),
+        };
         let log = ports.wal.replica(key);
         let raft = Raft::new(key.replica, raft_config(), network, log, machine.clone())
             .await

@@ -126,6 +126,11 @@ impl Status {
         self.applied.map_or(0, |(_, index)| index)
     }
 
+    /// Whether the shard holds the slot and takes clients' requests.
+    pub fn owns(&self, slot: evenkeel_shared::key::Slot) -> bool {
+        self.is_open() && self.slots.iter().any(|range| range.contains(slot))
+    }
+
     /// Whether the shard takes clients' writes.
     pub fn is_open(&self) -> bool {
         self.phase == MachinePhase::Open

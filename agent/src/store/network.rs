@@ -22,6 +22,8 @@ use super::peers::{LinkError, PeerLink};
 use super::raft::{TypeConfig, Vote};
 use super::transfer_out;
 use super::wal::ReplicaKey;
+use crate::env::rng::Rng;
+use crate::env::work::Work;
 
 /// Appends in flight to one follower: enough to cover a sync, few enough to bound memory.
 const APPENDS_IN_FLIGHT: usize = 8;
@@ -34,7 +36,9 @@ pub struct Network {
     /// How.
     pub link: Arc<dyn PeerLink>,
     /// Draws transfer numbers.
-    pub rng: Arc<dyn crate::env::rng::Rng>,
+    pub rng: Arc<dyn Rng>,
+    /// Reads what is sent.
+    pub work: Arc<dyn Work>,
 }
 
 /// One replica's link to another.

@@ -14,7 +14,7 @@ use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
 
 use super::engine::Engine;
 use super::group::{Group, GroupPorts};
-use super::machine::Machine;
+use super::machine::{Machine, MachineId};
 use super::wal::ReplicaKey;
 
 /// The replicas of one node.
@@ -45,7 +45,8 @@ impl Replicas {
         if let Some(open) = self.get(key.shard).filter(|group| group.key() == key) {
             return Ok(open);
         }
-        let machine = Machine::open(&self.ports.env, self.engine.clone(), key)
+        let id = MachineId { shard: key.shard, history: key.history, replica: key.replica };
+        let machine = Machine::open(id, &self.ports.env, self.engine.clone())
             .await
             .map_err(|error| StoreError::Refused { why: error.to_string() })?;
         let group = Group::open(self.ports.clone(), key, machine).await?;
@@ -119,7 +120,9 @@ impl Replicas {
         if let Err(error) = group.machine().destroy().await {
             tracing::warn!(shard = %key.shard, %error, "can't remove a replica's data");
         }
-        self.ports.wal.forget(key);
+        if let Err(error) = self.ports.wal.forget(key).await {
+            tracing::warn!(shard = %key.shard, %error, "can't remove a replica's log");
+        }
         tracing::info!(shard = %key.shard, replica = %key.replica, "replica removed");
     }
 

@@ -20,7 +20,7 @@ use evenkeel_shared::wire::deadline::Deadline;
 use tokio::sync::watch;
 
 use super::group::Group;
-use super::machine::ScanFrom;
+use super::machine::ScanQuery;
 use super::replicas::Replicas;
 use crate::env::clock::Clock;
 
@@ -178,7 +178,7 @@ impl Router {
             .machine()
             .get(request.keyspace, slot, &request.key, now)
             .map_err(|error| StoreError::Unavailable { why: error.to_string() })?;
-        if !group.machine().status().serves(slot) {
+        if !group.machine().status().owns(slot) {
             return Err(StoreError::WrongShard { shard: group.shard(), slot: slot.0 });
         }
         Ok(ReadReply {
@@ -238,21 +238,21 @@ impl Router {
             }
             Place::Here(group) => {
                 barrier(&group, deadline).await?;
-                let from = ScanFrom {
+                let query = ScanQuery {
                     keyspace: request.keyspace,
                     prefix: request.prefix.clone(),
                     after: request.after.clone(),
-                    limit: request.limit.clamp(1, SCAN_KEYS_MAX),
+                    limit: request.limit.clamp(1, SCAN_KEYS_MAX) as usize,
                     bytes_max: SCAN_BYTES_MAX,
                     keys_only: request.keys_only,
                     now: self.now(&group),
                 };
                 let machine = group.machine().clone();
                 let page = machine
-                    .scan(from)
+                    .scan(query)
                     .await
                     .map_err(|error| StoreError::Unavailable { why: error.to_string() })?;
-                let items = page.items.into_iter().map(|found| ScanItem {
+                let items = page.records.into_iter().map(|found| ScanItem {
                     slot: found.slot,
                     key: found.key,
                     value: found.record.value,

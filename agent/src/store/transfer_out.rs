@@ -32,8 +32,22 @@ pub(super) async fn send(
     let meta = postcard::to_stdvec(&(vote, &snapshot.meta)).map_err(|e| broken(e.to_string()))?;
     let mut hasher = blake3::Hasher::new();
     let mut number = 0;
-    for chunk in snapshot.snapshot.chunks() {
-        let body = chunk.map_err(|error| broken(error.to_string()))?;
+    let SnapshotData::Outgoing(outgoing) = snapshot.snapshot else {
+        return Err(broken("a snapshot that was received can't be sent on".to_owned()));
+    };
+    let mut chunks = outgoing.chunks();
+    loop {
+        // Reading blocks, so each piece is read where blocking does no harm.
+        let (rest, next) = network
+            .work
+            .run(move || {
+                let next = chunks.next();
+                (chunks, next)
+            })
+            .await;
+        chunks = rest;
+        let Some(body) = next else { break };
+        let body = body.map_err(|error| broken(error.to_string()))?;
         hasher.update(&body);
         let chunk = SnapshotChunk { shard: key.shard, to: target, transfer, number, body };
         link.snapshot_chunk(node, chunk).await?;

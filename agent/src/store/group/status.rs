@@ -44,7 +44,7 @@ impl Group {
         let metrics = self.metrics();
         let applied = self.machine.status();
         let role = role(&metrics);
-        let last_log = self.wal.last(self.key);
+        let last_log = self.wal.last(&self.key);
         let membership = metrics.membership_config.membership();
         let voters: Vec<ReplicaId> = membership.voter_ids().collect();
         let learners = membership.learner_ids().collect();
@@ -75,7 +75,7 @@ impl Group {
                 voters,
                 learners,
                 chain: applied.chain,
-                log_bytes: self.wal.log_bytes(self.key),
+                log_bytes: self.wal.log_bytes(&self.key),
                 ops_s: 0.0,
                 filling: self.inbound.is_filling(),
             },
