@@ -77,7 +77,9 @@ mod tests {
 
     fn hash(records: &[StoredRecord]) -> ContentSummary {
         let mut hasher = ContentHasher::new();
-        records.iter().for_each(|record| hasher.feed(record));
+        for record in records {
+            hasher.feed(record);
+        }
         hasher.finish()
     }
 

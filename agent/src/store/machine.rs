@@ -56,6 +56,12 @@ pub enum MachineError {
         /// What was being read.
         what: String,
     },
+    /// Quarantine the replica: what it has applied is gone.
+    #[error("tree {tree} is missing")]
+    Missing {
+        /// The tree that the pointer names.
+        tree: String,
+    },
     /// Choose a later cut: entries above this one are already applied.
     #[error("{hlc} is already applied, past the cut at {cut}")]
     PastCut {
@@ -186,19 +192,7 @@ impl Machine {
         work: Arc<dyn Work>,
         engine: Arc<dyn Engine>,
     ) -> Result<Self, MachineError> {
-        let pointer = engine.open(POINTERS)?.get(&id.pointer_key())?;
-        let generation = match pointer {
-            Some(row) => rows::decode("a pointer row", &row)?,
-            None => 0,
-        };
-        let name = id.tree_name(generation);
-        for other in engine.list()? {
-            // A transfer that never ended, or the tree that a finished one has replaced.
-            if other.starts_with(&id.tree_prefix()) && other != name {
-                engine.delete(&other)?;
-            }
-        }
-        let tree = engine.open(&name)?;
+        let (generation, tree) = Self::find_tree(id, &*engine)?;
         engine.sync()?;
         let state = State::load(id.shard, &*tree.view())?;
         let facts = state.facts.clone().unwrap_or_default();
@@ -215,6 +209,25 @@ impl Machine {
             core: Mutex::new(Core { state, cuts: Cuts::default() }),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The tree that the pointer names, or the first one. Leftovers are deleted.
+    fn find_tree(id: MachineId, engine: &dyn Engine) -> Result<(u64, Arc<dyn Tree>), MachineError> {
+        let pointer = engine.open(POINTERS)?.get(&id.pointer_key())?;
+        let pointed = pointer.map(|row| rows::decode::<u64>("a pointer row", &row)).transpose()?;
+        let generation = pointed.unwrap_or(0);
+        let name = id.tree_name(generation);
+        let names = engine.list()?;
+        if pointed.is_some() && !names.contains(&name) {
+            return Err(MachineError::Missing { tree: name });
+        }
+        for other in names {
+            // A transfer that never ended, or the tree that a finished one has replaced.
+            if other.starts_with(&id.tree_prefix()) && other != name {
+                engine.delete(&other)?;
+            }
+        }
+        Ok((generation, engine.open(&name)?))
     }
 
     /// Which replica this is.
@@ -280,9 +293,10 @@ impl Inner {
     fn destroy(&self) -> Result<(), MachineError> {
         let core = self.core()?;
         self.stop();
-        // The pointer goes first: a tree without one is empty or swept at the next open.
+        // The pointer goes first: one that names a missing tree would look like damage.
         let pointers = self.engine.open(POINTERS)?;
         pointers.commit(Changes::from([(self.id.pointer_key(), None)]))?;
+        self.engine.sync()?;
         for name in self.engine.list()? {
             if name.starts_with(&self.id.tree_prefix()) {
                 self.engine.delete(&name)?;

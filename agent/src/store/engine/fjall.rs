@@ -77,6 +77,13 @@ impl FjallEngine {
         let shared = Shared { limits, trees: Mutex::default() };
         Ok(Self { database, shared: Arc::new(shared) })
     }
+
+    /// Unflushed rows of all trees that somebody holds.
+    pub fn write_buffers_bytes(&self) -> u64 {
+        let trees = self.shared.trees();
+        let live = trees.values().filter_map(Weak::upgrade);
+        live.map(|tree| tree.buffered_bytes.load(Ordering::Relaxed)).sum()
+    }
 }
 
 impl Engine for FjallEngine {

@@ -11,7 +11,7 @@ use evenkeel_shared::command::{
     SystemReply, WriteAction,
 };
 use evenkeel_shared::event::Event;
-use evenkeel_shared::ids::{IntentId, KeyspaceId};
+use evenkeel_shared::ids::{ClientId, IntentId, KeyspaceId};
 use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::limits::EVENTS_MAX;
 use evenkeel_shared::version::{Hlc, Version};
@@ -19,7 +19,7 @@ use evenkeel_shared::view::SystemCommand;
 use openraft::EntryPayload;
 
 use super::clients::{self, Standing};
-use super::rows::{self, FACTS, META, ResultRow};
+use super::rows::{self, ClientRow, FACTS, META, ResultRow};
 use super::state::{MachinePhase, State, TERMS_MAX};
 use super::{MachineError, Payload};
 use crate::store::engine::{Changes, EngineError};
@@ -215,7 +215,7 @@ impl<'a> Applier<'a> {
         version: Version,
     ) -> Result<OperationResult, MachineError> {
         let (now, request) = (self.state.meta.hlc, operation.request);
-        let standing = self.state.clients.standing(&request);
+        let standing = self.state.clients.standing(&request, now);
         let result_key = rows::result_key(request.client, request.sequence);
         if standing == Standing::InWindow
             && let Some(row) = self.get(&result_key)?
@@ -234,7 +234,7 @@ impl<'a> Applier<'a> {
             return Ok(OperationResult::NotOwned);
         }
         if standing == Standing::NewClient {
-            self.forget_expired_clients();
+            self.forget_expired_clients(request.client);
             if self.state.clients.is_full() {
                 return Ok(OperationResult::TooManyClients);
             }
@@ -249,14 +249,22 @@ impl<'a> Applier<'a> {
         Ok(remembered.result)
     }
 
-    fn forget_expired_clients(&mut self) {
+    /// Makes room for a client, whose own earlier rows go in any case.
+    fn forget_expired_clients(&mut self, new: ClientId) {
+        if let Some(row) = self.state.clients.remove(new) {
+            self.forget(new, row);
+        }
         for _ in 0..EXPIRED_CLIENTS_PER_REQUEST {
             let now = self.state.meta.hlc;
             let Some((client, row)) = self.state.clients.pop_expired(now) else { return };
-            self.remove(rows::client_key(client));
-            for sequence in row.lowest.max(clients::window_start(row.highest))..=row.highest {
-                self.remove(rows::result_key(client, sequence));
-            }
+            self.forget(client, row);
+        }
+    }
+
+    fn forget(&mut self, client: ClientId, row: ClientRow) {
+        self.remove(rows::client_key(client));
+        for sequence in row.lowest.max(clients::window_start(row.highest))..=row.highest {
+            self.remove(rows::result_key(client, sequence));
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Clients {
 pub(super) enum Standing {
     /// Never applied.
     New,
-    /// Never applied, and its client is not known: it needs a place in the table.
+    /// Never applied, and its client is not known (any more): it needs a place in the table.
     NewClient,
     /// Applied, if a result row bears its sequence.
     InWindow,
@@ -57,9 +57,18 @@ impl Clients {
         self.by_id.len() >= CLIENTS_PER_SHARD_MAX
     }
 
-    /// How the request stands to what is remembered.
-    pub(super) fn standing(&self, request: &RequestId) -> Standing {
-        let Some(row) = self.by_id.get(&request.client) else { return Standing::NewClient };
+    /// Removes a client.
+    pub(super) fn remove(&mut self, client: ClientId) -> Option<ClientRow> {
+        let row = self.by_id.remove(&client)?;
+        self.by_age.remove(&(row.last, client));
+        Some(row)
+    }
+
+    /// How the request stands to what is remembered. A client whose lease has run out is unknown,
+    /// whether it has been removed yet or not.
+    pub(super) fn standing(&self, request: &RequestId, now: Hlc) -> Standing {
+        let known = self.by_id.get(&request.client).filter(|row| !lease_is_over(row.last, now));
+        let Some(row) = known else { return Standing::NewClient };
         if request.sequence > row.highest {
             Standing::New
         } else if request.sequence < window_start(row.highest) {
@@ -112,11 +121,11 @@ mod tests {
     fn the_window_slides_with_the_highest_sequence() {
         let mut clients = Clients::default();
         let at = Hlc::from_unix_ms(1);
-        assert_eq!(clients.standing(&request(1, 5, at)), Standing::NewClient);
+        assert_eq!(clients.standing(&request(1, 5, at), at), Standing::NewClient);
         apply(&mut clients, request(1, 2_000, at), at);
-        assert_eq!(clients.standing(&request(1, 2_001, at)), Standing::New);
-        assert_eq!(clients.standing(&request(1, 977, at)), Standing::InWindow);
-        assert_eq!(clients.standing(&request(1, 976, at)), Standing::Below);
+        assert_eq!(clients.standing(&request(1, 2_001, at), at), Standing::New);
+        assert_eq!(clients.standing(&request(1, 977, at), at), Standing::InWindow);
+        assert_eq!(clients.standing(&request(1, 976, at), at), Standing::Below);
     }
 
     #[test]
@@ -129,6 +138,6 @@ mod tests {
         assert_eq!(clients.pop_expired(ahead.plus_ms(lease_ms)), None);
         let (client, row) = clients.pop_expired(ahead.plus_ms(lease_ms).next()).unwrap();
         assert_eq!((client, row.last), (ClientId(1), ahead));
-        assert_eq!(clients.standing(&request(1, 1, ahead)), Standing::NewClient);
+        assert_eq!(clients.standing(&request(1, 1, ahead), ahead), Standing::NewClient);
     }
 }

@@ -3,6 +3,7 @@
 //! Every responder is answered, and only after the commit that holds its entry (safety rule 20).
 
 use std::io;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use evenkeel_shared::command::Applied;
@@ -12,7 +13,7 @@ use openraft::{OptionalSend, RaftSnapshotBuilder};
 
 use super::apply::{Applier, hlc_of};
 use super::snapshot::Outgoing;
-use super::state::{self, State};
+use super::state::State;
 use super::{Core, Inner, Machine, MachineError, MachinePhase, SnapshotData, rows};
 use crate::store::engine::{Changes, RowRange, Tree};
 use crate::store::raft::{Entry, LogId, SnapshotMeta, StoredMembership, TypeConfig};
@@ -23,8 +24,9 @@ type Snapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotData>;
 const ENTRIES_PER_JOB_MAX: usize = 1_024;
 /// Bytes of pending rows at which a commit is made before the job's end.
 const COMMIT_BYTES: usize = 4 << 20;
-/// Ended records removed after one job: idle shards sweep late, busy ones keep up.
-const SWEPT_PER_JOB_MAX: usize = 256;
+/// Ended records removed after one job, and for each of its operations: so a busy shard keeps up.
+const SWEPT_PER_JOB: usize = 256;
+const SWEPT_PER_OPERATION: usize = 2;
 
 impl Inner {
     /// Applies entries in order; what it returns has been committed.
@@ -65,32 +67,42 @@ impl Inner {
                 cuts.take(hlc_of(entry, state.meta.hlc), &tree.view());
             }
         }
-        sweep(&mut core.state, &*tree)?;
+        let operations = |answer: &Applied| match answer {
+            Applied::Batch(results) => results.len(),
+            Applied::Nothing | Applied::System(_) => 0,
+        };
+        let operations: usize = answers.iter().map(operations).sum();
+        sweep(&mut core.state, &*tree, SWEPT_PER_JOB + SWEPT_PER_OPERATION * operations)?;
         Ok(answers)
     }
 }
 
 /// Removes some of the records that have ended. Nobody can see it: reads, conditions and hashes
 /// leave them out already, so replicas need not agree on when.
-fn sweep(state: &mut State, tree: &dyn Tree) -> Result<(), MachineError> {
+fn sweep(state: &mut State, tree: &dyn Tree, limit: usize) -> Result<(), MachineError> {
     let now = state.meta.hlc;
-    let due = state.expiry_first.is_some_and(|first| first <= now);
-    if !due || state.meta.phase != MachinePhase::Open {
+    let Some(first) = state.expiry_first.filter(|first| *first <= now) else { return Ok(()) };
+    if state.meta.phase != MachinePhase::Open {
         return Ok(());
     }
-    let view = tree.view();
+    // From the first one on: what was swept before it still lies in the engine as tombstones.
+    let from = Bound::Included(rows::expiry_key(first, &[rows::DATA]));
     let mut changes = Changes::new();
-    for row in view.range(RowRange::prefix(&[rows::EXPIRIES])).take(SWEPT_PER_JOB_MAX) {
+    let mut left = None;
+    for (swept, row) in
+        tree.view().range(RowRange::prefix_from(&[rows::EXPIRIES], from)).enumerate()
+    {
         let (key, _) = row?;
         let (expires, data_key) = rows::decode_expiry(&key)?;
-        if expires > now {
+        if expires > now || swept >= limit {
+            left = Some(expires);
             break;
         }
         changes.insert(key, None);
         changes.insert(data_key, None);
     }
     tree.commit(changes)?;
-    state.expiry_first = state::first_expiry(&*tree.view())?;
+    state.expiry_first = left;
     Ok(())
 }
 

@@ -95,13 +95,21 @@ impl Machine {
 fn scan(view: &dyn View, query: &ScanQuery) -> Result<ScanPage, MachineError> {
     let mut page = ScanPage::default();
     let mut bytes = 0;
+    let tagged = tagged_slot(&query.prefix);
+    let within = match tagged {
+        Some(slot) => rows::data_key(query.keyspace, slot, &query.prefix),
+        None => rows::keyspace_prefix(query.keyspace),
+    };
     let mut from = match &query.after {
         Some((slot, key)) => Bound::Excluded(rows::data_key(query.keyspace, *slot, key)),
-        None => Bound::Included(rows::data_key(query.keyspace, Slot(0), &query.prefix)),
+        None => Bound::Included(rows::data_key(
+            query.keyspace,
+            tagged.unwrap_or_default(),
+            &query.prefix,
+        )),
     };
     'seek: loop {
-        let keyspace = rows::keyspace_prefix(query.keyspace);
-        for row in view.range(RowRange::prefix_from(&keyspace, from.clone())) {
+        for row in view.range(RowRange::prefix_from(&within, from.clone())) {
             let (key, row) = row?;
             if !key[DATA_HEAD_BYTES..].starts_with(&query.prefix) {
                 let Some(next) = next_place(&key, query) else { return Ok(page) };
@@ -125,6 +133,13 @@ fn scan(view: &dyn View, query: &ScanQuery) -> Result<ScanPage, MachineError> {
         }
         return Ok(page);
     }
+}
+
+/// The slot of every key with that prefix, when the prefix holds a whole `{tag}`.
+fn tagged_slot(prefix: &[u8]) -> Option<Slot> {
+    let open = prefix.iter().position(|byte| *byte == b'{')?;
+    let length = prefix[open + 1..].iter().position(|byte| *byte == b'}')?;
+    (length > 0).then(|| Slot::of(prefix))
 }
 
 /// Where the prefix begins next after a row that lies outside it.

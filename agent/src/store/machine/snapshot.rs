@@ -213,12 +213,13 @@ impl Inner {
     /// Moves the replica into the staged tree; durable when it returns.
     pub(super) fn install(&self, mut staged: Staged) -> Result<(), MachineError> {
         let mut core = self.core()?;
+        // From here on nobody knows whether the pointer names it, unless all goes well.
+        staged.tree.kept = true;
         let moved = self.move_in(&staged.tree.home);
         if moved.is_err() {
             self.stop();
         }
         moved?;
-        staged.tree.kept = true;
         let old = {
             let mut home = self.tree.write().expect("nothing panics while it swaps trees");
             std::mem::replace(&mut *home, staged.tree.home.clone())

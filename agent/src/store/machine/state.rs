@@ -158,7 +158,7 @@ impl State {
 }
 
 /// When the first record ends.
-pub(super) fn first_expiry(view: &dyn View) -> Result<Option<Hlc>, MachineError> {
+fn first_expiry(view: &dyn View) -> Result<Option<Hlc>, MachineError> {
     let Some(row) = view.range(RowRange::prefix(&[EXPIRIES])).next() else { return Ok(None) };
     Ok(Some(rows::decode_expiry(&row?.0)?.0))
 }

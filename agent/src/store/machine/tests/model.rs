@@ -1,0 +1,249 @@
+//! The machine against a model that remembers everything and computes each rule the long way, for
+//! any grouping of entries into jobs and with restarts in between.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One generated step.
+#[derive(Clone, Debug)]
+enum Step {
+    Batch { wait_ms: u64, operations: Vec<Draft> },
+    Seal,
+    Open,
+    Blank,
+    Reopen,
+}
+
+/// One generated operation; the first attempt lies this far in the past.
+#[derive(Clone, Debug)]
+struct Draft {
+    client: u64,
+    sequence: u64,
+    age_ms: u64,
+    key: u8,
+    action: DraftAction,
+}
+
+#[derive(Clone, Debug)]
+enum DraftAction {
+    Put { value: u8, lives_ms: Option<u64> },
+    Delete,
+    CasAbsent { value: u8 },
+    CasValue { expected: u8, value: u8 },
+}
+
+fn drafts() -> impl Strategy<Value = Draft> {
+    let action = prop_oneof![
+        (0..3_u8, proptest::option::of(0..3_000_u64))
+            .prop_map(|(value, lives_ms)| DraftAction::Put { value, lives_ms }),
+        Just(DraftAction::Delete),
+        (0..3_u8).prop_map(|value| DraftAction::CasAbsent { value }),
+        (0..3_u8, 0..3_u8).prop_map(|(expected, value)| DraftAction::CasValue { expected, value }),
+    ];
+    let sequence = prop_oneof![1..8_u64, 1_024..1_030_u64];
+    let age = prop_oneof![Just(0), Just(1_000_u64), Just(299_000), Just(301_000)];
+    (1..4_u64, sequence, age, 0..4_u8, action).prop_map(
+        |(client, sequence, age_ms, key, action)| Draft { client, sequence, age_ms, key, action },
+    )
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let wait = prop_oneof![4 => Just(0), 4 => 1..2_000_u64, 1 => Just(200_000), 1 => Just(310_000)];
+    let batch = (wait, proptest::collection::vec(drafts(), 1..5))
+        .prop_map(|(wait_ms, operations)| Step::Batch { wait_ms, operations });
+    let step = prop_oneof![
+        12 => batch,
+        1 => Just(Step::Seal),
+        2 => Just(Step::Open),
+        1 => Just(Step::Blank),
+        1 => Just(Step::Reopen),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+/// What the shard should be.
+struct Model {
+    records: BTreeMap<Bytes, Record>,
+    answers: BTreeMap<(u64, u64), OperationResult>,
+    seen: BTreeMap<u64, (Hlc, u64)>,
+    open: bool,
+}
+
+impl Model {
+    fn operation(&mut self, operation: &Operation, version: Version, now: Hlc) -> OperationResult {
+        let lease = u64::try_from(CLIENT_LEASE.as_millis()).unwrap() << 16;
+        let RequestId { client: ClientId(client), sequence, first_attempt } = operation.request;
+        if self.seen.get(&client).is_some_and(|(last, _)| last.0 + lease < now.0) {
+            self.seen.remove(&client);
+            self.answers.retain(|(other, _), _| *other != client);
+        }
+        let highest = self.seen.get(&client).map(|(_, highest)| *highest);
+        let below = highest.is_some_and(|highest| sequence + 1_024 <= highest);
+        if !below && let Some(answer) = self.answers.get(&(client, sequence)) {
+            return answer.clone();
+        }
+        if below || first_attempt.0 + lease < now.0 {
+            return OperationResult::Forgotten;
+        }
+        if !self.open {
+            return OperationResult::NotOwned;
+        }
+        self.records.retain(|_, record| record.expires.is_none_or(|expires| expires > now));
+        let answer = self.write(operation, version, now);
+        let (last, highest) = self.seen.get(&client).copied().unwrap_or_default();
+        let last = last.max(now).max(first_attempt);
+        self.seen.insert(client, (last, highest.max(sequence)));
+        self.answers.insert((client, sequence), answer.clone());
+        answer
+    }
+
+    fn write(&mut self, operation: &Operation, version: Version, hlc: Hlc) -> OperationResult {
+        let before = self.records.get(&operation.key);
+        let existed = before.is_some();
+        let (value, expires) = match &operation.action {
+            WriteAction::Delete => {
+                self.records.remove(&operation.key);
+                return OperationResult::Done { version, existed };
+            }
+            WriteAction::Put { value, expires } => (value, *expires),
+            WriteAction::CompareAndSet { expected, value, expires } => {
+                let holds = match expected {
+                    Expected::Absent => before.is_none(),
+                    Expected::Value(value) => before.map(|record| &record.value) == Some(value),
+                    Expected::Version(version) => {
+                        before.map(|record| record.version) == Some(*version)
+                    }
+                };
+                if !holds {
+                    let actual = before.map(|record| record.version);
+                    return OperationResult::ConditionFailed { actual };
+                }
+                (value, *expires)
+            }
+        };
+        let record = Record { value: value.clone(), version, hlc, expires };
+        self.records.insert(operation.key.clone(), record);
+        OperationResult::Done { version, existed }
+    }
+}
+
+fn operation_of(draft: &Draft, now: Hlc) -> Operation {
+    let value = |value: u8| Bytes::from(vec![value; 3]);
+    let action = match draft.action.clone() {
+        DraftAction::Put { value: byte, lives_ms } => WriteAction::Put {
+            value: value(byte),
+            expires: lives_ms.map(|milliseconds| now.plus_ms(milliseconds)),
+        },
+        DraftAction::Delete => WriteAction::Delete,
+        DraftAction::CasAbsent { value: byte } => WriteAction::CompareAndSet {
+            expected: Expected::Absent,
+            value: value(byte),
+            expires: None,
+        },
+        DraftAction::CasValue { expected, value: byte } => WriteAction::CompareAndSet {
+            expected: Expected::Value(value(expected)),
+            value: value(byte),
+            expires: None,
+        },
+    };
+    let first_attempt = Hlc(now.0 - (draft.age_ms << 16));
+    let request = request(draft.client, draft.sequence, first_attempt);
+    operation(request, &format!("key{}", draft.key), action)
+}
+
+/// Plays the steps on a machine, `group` entries a job, and compares every answer.
+async fn play(steps: &[Step], group: usize) -> Result<(Status, ContentAt), TestCaseError> {
+    let mut rig = Rig::serving().await;
+    let mut model = Model {
+        records: BTreeMap::new(),
+        answers: BTreeMap::new(),
+        seen: BTreeMap::new(),
+        open: true,
+    };
+    let (mut clock, mut hlc, mut epoch) = (START, START, 1);
+    let (mut job, mut wanted) = (Vec::new(), Vec::new());
+    for step in steps {
+        hlc = hlc.next();
+        let payload = match step {
+            Step::Reopen => {
+                hlc = Hlc(hlc.0 - 1);
+                let entries = std::mem::take(&mut job);
+                prop_assert_eq!(&rig.machine.inner.apply(entries).unwrap(), &wanted);
+                wanted.clear();
+                rig.reopen().await;
+                continue;
+            }
+            Step::Blank => {
+                wanted.push(Applied::Nothing);
+                EntryPayload::Blank
+            }
+            Step::Seal => {
+                wanted.push(Applied::Nothing);
+                epoch += u64::from(model.open);
+                model.open = false;
+                EntryPayload::Normal(Command::Seal { hlc: clock, intent: IntentId(1) })
+            }
+            Step::Open => {
+                wanted.push(Applied::Nothing);
+                epoch += u64::from(!model.open);
+                model.open = true;
+                EntryPayload::Normal(Command::Open { hlc: clock, intent: IntentId(1) })
+            }
+            Step::Batch { wait_ms, operations } => {
+                clock = clock.plus_ms(*wait_ms);
+                hlc = hlc.max(clock);
+                let version =
+                    Version { shard: SHARD, epoch: Epoch(epoch), term: 1, index: rig.next };
+                let operations: Vec<_> =
+                    operations.iter().map(|draft| operation_of(draft, clock)).collect();
+                let answers = operations.iter().map(|one| model.operation(one, version, hlc));
+                wanted.push(Applied::Batch(answers.collect()));
+                EntryPayload::Normal(Command::Batch(Batch { hlc: clock, operations }))
+            }
+        };
+        if !matches!(step, Step::Batch { .. } | Step::Blank) {
+            hlc = hlc.max(clock);
+        }
+        job.push(rig.entry(payload));
+        if job.len() >= group {
+            let entries = std::mem::take(&mut job);
+            prop_assert_eq!(&rig.machine.inner.apply(entries).unwrap(), &wanted);
+            wanted.clear();
+        }
+    }
+    prop_assert_eq!(&rig.machine.inner.apply(job).unwrap(), &wanted);
+    let status = rig.machine.status();
+    prop_assert_eq!((status.hlc, status.epoch), (hlc, Epoch(epoch)));
+    let content = compare(&rig, model, hlc)?;
+    Ok((status, content))
+}
+
+/// Compares every record that has not ended.
+fn compare(rig: &Rig, mut model: Model, now: Hlc) -> Result<ContentAt, TestCaseError> {
+    model.records.retain(|_, record| record.expires.is_none_or(|expires| expires > now));
+    let image = rig.machine.image_now().unwrap();
+    let records: BTreeMap<_, _> = image
+        .records()
+        .map(|stored| stored.map(|stored| (stored.key, stored.record)))
+        .collect::<Result<_, _>>()
+        .unwrap();
+    prop_assert_eq!(records, model.records);
+    Ok(image.content_hash().unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn answers_and_contents_are_the_models_however_entries_are_grouped(
+        steps in steps(),
+        group in 1..20_usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let grouped = runtime.block_on(play(&steps, group))?;
+        let single = runtime.block_on(play(&steps, 1))?;
+        prop_assert_eq!(grouped, single);
+    }
+}
