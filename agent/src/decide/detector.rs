@@ -25,6 +25,8 @@ pub struct DetectorConfig {
     pub interval: Duration,
     /// Intervals kept of each peer: 20 s at the usual pace.
     pub samples_max: usize,
+    /// A longer interval is an outage, and no sample.
+    pub sample_max: Duration,
     /// How many samples the expected interval is worth while the window is young.
     pub prior_weight: f64,
     /// The least standard deviation that phi assumes.
@@ -51,6 +53,7 @@ impl Default for DetectorConfig {
         Self {
             interval: HEARTBEAT_INTERVAL,
             samples_max: 200,
+            sample_max: Duration::from_secs(2),
             prior_weight: 10.0,
             deviation_min: Duration::from_millis(50),
             phi_suspect: 3.0,
@@ -94,6 +97,9 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Heard(ago) => write!(f, "heard {} ms ago", ago.as_millis()),
+            Self::Silence(ago) if ago.as_secs() == 0 => {
+                write!(f, "silent {} ms", ago.as_millis())
+            }
             Self::Silence(ago) => write!(f, "silent {:.1} s", ago.as_secs_f64()),
             Self::Refused(_) => f.write_str("refused"),
             Self::NeverHeard(since) => write!(f, "never heard in {:.1} s", since.as_secs_f64()),
@@ -174,7 +180,6 @@ impl Detector {
     /// A heartbeat, its reply or a Hello of this peer arrived. An older incarnation than the one
     /// known is a message of a dead process and says nothing.
     pub fn heard(&mut self, now: Duration, node: NodeId, incarnation: Incarnation) {
-        let dead = self.verdict(now, node).state == VerdictState::Dead;
         let (config, prior) = (self.config, self.prior());
         let peer = self.peers.entry(node).or_insert_with(|| Peer::new(now));
         if peer.incarnation.is_some_and(|known| known > incarnation) {
@@ -188,8 +193,10 @@ impl Detector {
         }
         if let Some(before) = peer.heard {
             let interval = now.saturating_sub(before);
-            // An outage, or our own pause, is no sample of how regularly the peer beats.
-            let sample = !dead && peer.excused_until.is_none() && interval < config.silence_max;
+            // A crash, a long outage, or our own pause is no sample of how the peer beats. A
+            // silence that was called dead too early is one: else phi would never learn from it.
+            let usual = peer.refused.is_none() && peer.excused_until.is_none();
+            let sample = usual && interval < config.sample_max;
             if same_process && sample {
                 peer.window.push(interval, &prior);
             }

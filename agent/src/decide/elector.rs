@@ -12,6 +12,9 @@ mod facts;
 mod lead;
 mod unled;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -65,6 +68,8 @@ struct Standing {
     ballot: Option<Ballot>,
     /// The vote for another that was waited for.
     waited_for: Option<Duration>,
+    /// Who was held dead when a majority was last missed: with one of them back, ask again.
+    missed: BTreeSet<NodeId>,
     /// As leader: the last nudge, and the last request that another stand.
     nudged: Option<Duration>,
     asked_to_stand: Option<(Duration, NodeId)>,
@@ -143,7 +148,8 @@ impl Elector {
         actions
     }
 
-    /// Answers a peer's canvass; `group` is this node's replica of that shard, if it has one.
+    /// Answers a peer's canvass; `group` is this node's replica of that shard, if it has one. Ask
+    /// `next_wake` anew afterwards: a leader that canvasses for its own shard has given it up.
     pub fn answer(
         &mut self,
         now: Duration,
@@ -158,8 +164,14 @@ impl Elector {
         self.learn(now, group, peers);
         let leads = group.role == RaftRole::Leader;
         // Who leads in my eyes and canvasses in that term, or a later one, leads no more.
-        let disowned = group.leader == Some(question.from) && question.term >= group.term;
-        let unled = disowned && !leads || self.unled(now, group, peers).is_some();
+        if group.leader == Some(question.from)
+            && question.term >= group.term
+            && let Some(standing) = self.shards.get_mut(&group.shard)
+        {
+            standing.learned.disowned = Some(now);
+            self.wake = now;
+        }
+        let unled = self.unled(now, group, peers).is_some();
         let answer = CanvassAnswer { replica: Some(group.me), unled, last: group.last };
         Answered { answer, nudge: leads.then_some(group.shard) }
     }
@@ -178,7 +190,7 @@ impl Elector {
         unled::unled(&self.config, now, group, &learned, peers)
     }
 
-    /// When `tick` is to be called next if nothing happens before.
+    /// When `tick` is to be called next if nothing happens before; it changes with every call.
     pub fn next_wake(&self, now: Duration) -> Duration {
         self.wake.max(now + Duration::from_millis(1))
     }
@@ -224,6 +236,11 @@ impl Elector {
             standing.waited_for = Some(voted);
             standing.ballot = None;
             standing.next = Some(voted + patience);
+        }
+        if standing.missed.iter().any(|node| alive(*node, peers)) {
+            standing.missed.clear();
+            standing.tries = 0;
+            standing.next = Some(now);
         }
         standing.next.get_or_insert(now);
         Some(cause)
@@ -289,6 +306,11 @@ impl Elector {
             return None;
         }
         standing.ballot = None;
+        standing.missed.clear();
+        if count == Count::Denied {
+            let nodes = group.electorate().into_iter().map(ReplicaId::node);
+            standing.missed = nodes.filter(|node| !alive(*node, peers)).collect();
+        }
         let patient = count == Count::Outranked && standing.deferrals < config.deferrals_max;
         let tries = standing.tries;
         let pause = match count {
@@ -332,6 +354,7 @@ impl Standing {
             deferrals: 0,
             ballot: None,
             waited_for: None,
+            missed: BTreeSet::new(),
             nudged: None,
             asked_to_stand: None,
         }
@@ -343,6 +366,7 @@ impl Standing {
         self.tries = 0;
         self.deferrals = 0;
         self.ballot = None;
+        self.missed.clear();
     }
 }
 

@@ -43,8 +43,8 @@ pub(super) fn at(args: &mut ArgumentConsumer<'_>) -> Result<Duration, Box<dyn Er
     Ok(Duration::from_millis(at))
 }
 
-/// A comma-separated list.
+/// A list, separated by hyphens.
 pub(super) fn list<T: FromStr>(text: &str) -> Result<Vec<T>, Box<dyn Error>> {
-    let items = text.split(',').filter(|item| !item.is_empty());
+    let items = text.split('-').filter(|item| !item.is_empty());
     items.map(|item| item.parse().map_err(|_| format!("can't read {item}").into())).collect()
 }

@@ -25,7 +25,7 @@ impl goldenscript::Runner for Runner {
                 let node = NodeId(script::position(&mut args)?);
                 self.detector.expect(script::at(&mut args)?, node);
             }
-            // beat NODE from=MS [to=MS] [every=MS,MS..] [incarnation=1]: heartbeats at these
+            // beat NODE from=MS [to=MS] [every=MS-MS..] [incarnation=1]: heartbeats at these
             // intervals in turn, with a tick every 50 ms between.
             "beat" => {
                 let node = NodeId(script::position(&mut args)?);

@@ -19,6 +19,8 @@ pub enum Unled {
     NoLeader,
     /// The replica itself led its term before a restart, and never will again in that term.
     LedBefore,
+    /// The leader itself has canvassed for its own term, or a later one.
+    Disowned(NodeId),
     /// The leader's node is held dead.
     Dead(NodeId),
     /// The leader's node has been started again.
@@ -36,6 +38,7 @@ impl fmt::Display for Unled {
         match self {
             Self::NoLeader => f.write_str("no leader known"),
             Self::LedBefore => f.write_str("led by this node before it restarted"),
+            Self::Disowned(node) => write!(f, "disowned by {node}"),
             Self::Dead(node) => write!(f, "{node} held dead"),
             Self::Restarted(node) => write!(f, "{node} restarted"),
             Self::NotClaimed(node) => write!(f, "not claimed by {node}"),
@@ -53,6 +56,8 @@ pub(super) struct Learned {
     pub(super) since: Duration,
     /// The process that leads; a newer one of the same node does not.
     incarnation: Option<Incarnation>,
+    /// When the leader itself asked whether its shard is unled.
+    pub(super) disowned: Option<Duration>,
 }
 
 impl Learned {
@@ -71,6 +76,7 @@ impl Learned {
             leader: group.leader,
             since: now,
             incarnation: heard,
+            disowned: None,
         });
         // A claim of this very term proves which process leads it: none resumes a term. A leader
         // of which nothing had been heard is taken to be the first process that is.
@@ -99,6 +105,13 @@ pub(super) fn unled(
     let peer = peers.get(&node);
     if peer.is_some_and(|peer| peer.dead) {
         return Some(Unled::Dead(node));
+    }
+    if let Some(at) = learned.disowned {
+        // A claim that was under way means nothing; one that is kept up does: the question was old.
+        let kept_up = claim_of(group, peer).map(|claim| claim.heard);
+        if kept_up.is_none_or(|heard| heard <= at + config.claim_lapse) {
+            return Some(Unled::Disowned(node));
+        }
     }
     let newest = peer.and_then(|peer| peer.incarnation);
     if learned.incarnation.is_some_and(|known| newest.is_some_and(|newest| newest > known)) {
