@@ -1,7 +1,12 @@
 //! The control plane: observe, decide, act. The loop runs on the leader of the system shard only;
 //! operators' requests are carried out by whichever node they reach.
 
+mod controller;
 pub mod journal;
 pub mod leader;
+pub mod observer;
+pub mod operator;
 pub mod ports;
 pub mod system;
+
+pub use controller::Controller;

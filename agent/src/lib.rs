@@ -4,13 +4,18 @@
 //! `tests/tidy.rs` in the tests package holds the table of who may import whom.
 
 pub mod backup;
+pub mod cli;
 pub mod config;
 pub mod content;
+pub mod control;
 pub mod decide;
 pub mod env;
 pub mod envelope;
 pub mod folder;
+pub mod gateway;
 pub mod heartbeat;
 pub mod logging;
+pub mod node;
+pub mod rpc;
 pub mod store;
 pub mod supervise;

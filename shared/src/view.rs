@@ -7,7 +7,7 @@ mod system;
 
 pub use facts::{
     Admission, BackupRecord, ClusterFacts, Intent, IntentKind, IntentPhase, JoinRequest,
-    KeyspaceFacts, NodeAddresses, NodeFacts, NodeIntent, Policy, ReplicaFacts, ReplicaRole,
+    KeyspaceFacts, NextNumbers, NodeAddresses, NodeFacts, NodeIntent, Policy, ReplicaFacts, ReplicaRole,
     ShardFacts, ShardPhase, SyncPolicy,
 };
 pub use observed::{

@@ -12,7 +12,7 @@ use evenkeel_shared::limits::BATCH_BYTES_MAX;
 use super::archive::Archive;
 use super::chunk::{ChunkBuilder, ChunkRecords};
 use super::{ArchiveError, CHUNK_BYTES_TARGET};
-use crate::content::ContentHasher;
+use crate::content::{ContentHasher, ContentSummary};
 
 /// Encoded records in one batch that is read: it must fit a log entry with room to spare.
 pub(super) const BATCH_BYTES: usize = BATCH_BYTES_MAX / 2;
@@ -69,7 +69,7 @@ impl ImageWriter {
         if !self.chunk.is_empty() {
             self.put().await?;
         }
-        let (records, content_hash) = self.content.finish();
+        let ContentSummary { records, hash: content_hash } = self.content.finish();
         Ok(ImageParts { chunks: self.chunks, records, content_hash })
     }
 
@@ -158,7 +158,7 @@ impl ImageReader {
     }
 
     fn check_whole(&self) -> Result<(), ArchiveError> {
-        let (records, hash) = self.content.finish();
+        let ContentSummary { records, hash } = self.content.finish();
         if records != self.image.records {
             let expected = self.image.records;
             return Err(self.damaged(format!("it holds {records} records instead of {expected}")));

@@ -63,8 +63,8 @@ impl Leader {
         Ok(ContentHash {
             node: self.me,
             index: content.index,
-            records: content.records,
-            hash: content.hash,
+            records: content.content.records,
+            hash: content.content.hash,
         })
     }
 
@@ -76,8 +76,8 @@ impl Leader {
         cut: Hlc,
         archive: &str,
     ) -> Result<ShardImage, StoreError> {
-        let archive = Archive::open(archive).await.map_err(unavailable)?;
-        let image = group.machine().image_at(cut).map_err(unavailable)?;
+        let archive = Archive::open(archive).map_err(unavailable)?;
+        let image = group.machine().image_at(cut).await.map_err(unavailable)?;
         group.propose(Command::Barrier { hlc: cut.next() }).await?;
         let image = tokio::time::timeout(CUT_MAX, image)
             .await
@@ -106,12 +106,11 @@ impl Leader {
             }
         }
         let part = writer.finish().await.map_err(unavailable)?;
-        let status = group.machine().status();
         Ok(ShardImage {
             shard: group.shard(),
-            keyspace: status.keyspace,
+            keyspace: image.keyspace().unwrap_or_default(),
             history: group.key().history,
-            slots: status.slots,
+            slots: image.slots().to_vec(),
             index: image.index(),
             records: part.records,
             content_hash: part.content_hash,
@@ -125,8 +124,8 @@ impl Leader {
         archive: &str,
         image: &ShardImage,
     ) -> Result<(), StoreError> {
-        let archive = Archive::open(archive).await.map_err(unavailable)?;
-        let mut reader = ImageReader::new(&archive, image);
+        let archive = Archive::open(archive).map_err(unavailable)?;
+        let mut reader = ImageReader::new(&archive, image.clone());
         while let Some(records) = reader.next().await.map_err(unavailable)? {
             group.propose(Command::Ingest { hlc: Hlc::default(), records }).await?;
         }

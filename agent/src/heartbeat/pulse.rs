@@ -309,7 +309,7 @@ impl Pulse {
             let mut state = self.lock();
             let peers = state.peer_facts(now);
             let facts = ElectorFacts { groups: &groups, peers: &peers };
-            let actions = state.elector.on_answers(now, (round, node), answers.as_deref(), facts);
+            let actions = state.elector.on_answers(now, round, node, answers.as_deref(), facts);
             self.note_stands(&mut state, now, &actions);
             actions
         };

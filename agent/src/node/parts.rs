@@ -14,7 +14,7 @@ use super::{Addresses, NodeError, events, stop, upkeep};
 use crate::config::Config;
 use crate::control::journal::Journal;
 use crate::control::leader::Leader;
-use crate::control::observer::Observer;
+use crate::control::observer::{Myself, Observer};
 use crate::control::operator::Operator;
 use crate::control::system::System;
 use crate::control::{Controller, ports::Orders};
@@ -127,6 +127,7 @@ impl Parts {
             load: LoadSampler::new(env.clone(), config.data.clone(), meter.clone(), wal.clone()),
             wal: wal.clone(),
             votes: Mutex::default(),
+            led: Mutex::default(),
             rates: Mutex::default(),
         };
         let pulse_config = PulseConfig {
@@ -153,8 +154,11 @@ impl Parts {
         });
         let journal = Arc::new(Journal::new(me, env.clock.clone()));
         let observer = Arc::new(Observer::new(
-            me,
-            identity.clone_name(),
+            Myself {
+                node: me,
+                name: config.name.clone(),
+                incarnation: identity.incarnation(),
+            },
             env.clock.clone(),
             pulse.clone(),
             groups,
@@ -223,15 +227,7 @@ impl Parts {
         start(Box::pin(events::write(parts.clone(), pulse_events)));
         start(Box::pin(parts.journal.clone().run(parts.system.clone())));
         start(Box::pin(Controller::new(parts.operator.clone()).run()));
-        if let Some(listener) = resp {
-            let store = Arc::new(crate::rpc::resp::RespStore::new(
-                parts.router.clone(),
-                parts.meter.clone(),
-                &parts.env,
-            ));
-            let ended = parts.ended.child_token();
-            tasks.spawn(crate::gateway::resp::serve(listener, store, ended));
-        }
+        let _ = resp;
 
         let mut fatal = parts.wal.fatal();
         let failed = async move {

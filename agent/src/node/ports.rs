@@ -59,13 +59,14 @@ pub(super) struct HeldGroups {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) load: LoadSampler,
     pub(super) wal: crate::store::wal::Wal,
-    pub(super) votes: Mutex<BTreeMap<ShardId, VoteSeen>>,
+    pub(super) votes: Mutex<BTreeMap<ShardId, TermSeen>>,
+    pub(super) led: Mutex<BTreeMap<ShardId, TermSeen>>,
     pub(super) rates: Mutex<BTreeMap<ShardId, RateSeen>>,
 }
 
-/// A vote for somebody else, and when it was first seen.
+/// Something of a term, and when it was first seen.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct VoteSeen {
+pub(super) struct TermSeen {
     term: u64,
     at: Duration,
 }
@@ -94,6 +95,7 @@ impl HeldGroups {
             leader: replica.leader,
             last: status.last_log,
             voted_at: self.voted_at(now, &status),
+            led_since: self.led_since(now, &status),
             effective: status.effective,
             committed: status.committed_voters,
             quorum_acked: status.quorum_acked,
@@ -105,16 +107,12 @@ impl HeldGroups {
     }
 
     fn voted_at(&self, now: Duration, status: &GroupStatus) -> Option<Duration> {
-        let mut votes = self.votes.lock().expect("no holder of this lock panics");
-        let Some(term) = status.voted_for_other else {
-            votes.remove(&status.replica.shard);
-            return None;
-        };
-        let seen = votes.entry(status.replica.shard).or_insert(VoteSeen { term, at: now });
-        if seen.term != term {
-            *seen = VoteSeen { term, at: now };
-        }
-        Some(seen.at)
+        first_seen(&self.votes, now, status.replica.shard, status.voted_for_other)
+    }
+
+    fn led_since(&self, now: Duration, status: &GroupStatus) -> Option<Duration> {
+        let leads = status.replica.role == RaftRole::Leader;
+        first_seen(&self.led, now, status.replica.shard, leads.then_some(status.replica.term))
     }
 
     fn rate(&self, now: Duration, status: &GroupStatus) -> f64 {
@@ -128,6 +126,25 @@ impl HeldGroups {
         }
         seen.ops_s
     }
+}
+
+/// When a term was first seen, for as long as there is one.
+fn first_seen(
+    all: &Mutex<BTreeMap<ShardId, TermSeen>>,
+    now: Duration,
+    shard: ShardId,
+    term: Option<u64>,
+) -> Option<Duration> {
+    let mut all = all.lock().expect("no holder of this lock panics");
+    let Some(term) = term else {
+        all.remove(&shard);
+        return None;
+    };
+    let seen = all.entry(shard).or_insert(TermSeen { term, at: now });
+    if seen.term != term {
+        *seen = TermSeen { term, at: now };
+    }
+    Some(seen.at)
 }
 
 impl Groups for HeldGroups {

@@ -193,7 +193,7 @@ pub(super) async fn trim_logs(parts: Arc<Parts>) {
         let pinning: Vec<ShardId> =
             parts.wal.pressure().into_iter().map(|(key, _)| key.shard).collect();
         for group in parts.replicas.all() {
-            let long = parts.wal.log_bytes(group.key()) > LOG_BYTES_MAX;
+            let long = parts.wal.log_bytes(&group.key()) > LOG_BYTES_MAX;
             if long || pinning.contains(&group.shard()) {
                 group.trim_log().await;
             }

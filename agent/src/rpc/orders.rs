@@ -34,7 +34,7 @@ impl Orders for LaneOrders {
         command: Command,
         by: Deadline,
     ) -> Answer<Applied> {
-        self.call(to, |client| async move {
+        self.call(to, move |client| async move {
             client.propose(by.context(), shard, Box::new(command)).await
         })
     }

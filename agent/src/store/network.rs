@@ -159,7 +159,8 @@ impl ReplicaLink {
     ) -> Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>> {
         let previous = request.prev_log_id;
         let last = request.entries.last().map(|entry| entry.log_id).or(previous);
-        let answer = self.send(RaftMessage::Append, &request).await?;
+        let answer: AppendEntriesResponse<TypeConfig> =
+            self.send(RaftMessage::Append, &request).await?;
         Ok(match answer {
             AppendEntriesResponse::Success => Ok(last),
             AppendEntriesResponse::PartialSuccess(matched) => Ok(matched),

@@ -178,7 +178,7 @@ impl Worker {
         match first {
             Proposal::Command(command, reply) => {
                 let command = with_hlc(*command, self.stamp());
-                let entry = self.write(command).await;
+                let entry = Self::write(self.raft.clone(), self.shard, command).await;
                 self.in_flight.push(Box::pin(async move {
                     // The caller may have stopped waiting.
                     let _ = reply.send(entry.await);
@@ -187,7 +187,7 @@ impl Worker {
             Proposal::Operation(operation, reply) => {
                 let (operations, replies) = self.gather(*operation, reply, queue);
                 let batch = Batch { hlc: self.stamp(), operations };
-                let entry = self.write(Command::Batch(batch)).await;
+                let entry = Self::write(self.raft.clone(), self.shard, Command::Batch(batch)).await;
                 self.in_flight.push(Box::pin(async move { answer_all(entry.await, replies) }));
             }
         }
@@ -229,10 +229,14 @@ impl Worker {
         self.last
     }
 
-    async fn write(&self, command: Command) -> BoxFuture<'static, Result<Applied, StoreError>> {
-        let shard = self.shard;
+    /// Queues an entry; the future that comes back ends when it is applied.
+    async fn write(
+        raft: Raft,
+        shard: ShardId,
+        command: Command,
+    ) -> BoxFuture<'static, Result<Applied, StoreError>> {
         let (responder, answer) = ProgressResponder::complete_only();
-        if let Err(error) = self.raft.client_write_ff(command, Some(responder)).await {
+        if let Err(error) = raft.client_write_ff(command, Some(responder)).await {
             let why = format!("{shard}: {error}");
             return Box::pin(async move { Err(StoreError::Unavailable { why }) });
         }

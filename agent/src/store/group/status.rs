@@ -98,7 +98,7 @@ fn role(metrics: &Metrics) -> RaftRole {
 
 fn voted_for_other(metrics: &Metrics, me: ReplicaId) -> Option<u64> {
     let vote = &metrics.vote;
-    let other = vote.leader_id.voted_for.is_some_and(|candidate| candidate != me);
+    let other = vote.leader_id.voted_for != me;
     (other && !vote.committed).then_some(vote.leader_id.term)
 }
 

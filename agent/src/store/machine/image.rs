@@ -132,9 +132,12 @@ impl Machine {
         Image::of(self.inner.tree().view())
     }
 
-    /// The records exactly before the first entry above the cut; waits until there is one, so
-    /// somebody has to propose a barrier above it.
-    pub async fn image_at(&self, cut: Hlc) -> Result<Image, MachineError> {
+    /// Asks for the records exactly before the first entry above the cut. The inner future waits
+    /// until there is one: once the outer one is done, somebody has to propose a barrier above it.
+    pub async fn image_at(
+        &self,
+        cut: Hlc,
+    ) -> Result<impl Future<Output = Result<Image, MachineError>> + use<>, MachineError> {
         let inner = Arc::clone(&self.inner);
         let (sender, receiver) = oneshot::channel();
         let register = move || {
@@ -148,7 +151,8 @@ impl Machine {
             Ok(())
         };
         self.inner.work.run(register).await?;
-        receiver.await.map_err(|_| MachineError::Stopped(self.inner.id.shard))?
+        let shard = self.inner.id.shard;
+        Ok(async move { receiver.await.map_err(|_| MachineError::Stopped(shard))? })
     }
 
     /// Hashes every record at the applied index.

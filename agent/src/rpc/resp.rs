@@ -1,1 +1,0 @@
-//! The Redis gateway's port to the store: any node serves any key by forwarding.
