@@ -77,6 +77,9 @@ impl Peer for PeerService {
     }
 
     async fn join(self, context: Context, request: JoinRequest) -> Result<Admission, StoreError> {
+        if self.system.facts().shards.is_empty() {
+            return Err(StoreError::Unavailable { why: "the cluster is being founded".to_owned() });
+        }
         let by = Deadline::of(&context);
         match self.system.change(SystemCommand::Join(request), by).await? {
             SystemReply::Joined(admission) => Ok(admission),
