@@ -136,7 +136,10 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_in_any_file_is_found(file in any::<prop::sample::Index>(), bit in any::<u64>()) {
+    fn a_flipped_bit_in_any_file_is_found(
+        file in any::<prop::sample::Index>(),
+        bit in any::<u64>(),
+    ) {
         let place = tempfile::tempdir().unwrap();
         block_on(async {
             let archive = archive(&place);

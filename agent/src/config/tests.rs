@@ -30,6 +30,11 @@ fn good(line: &str) -> Config {
 const NODE: &str = "--name n1 --data /d";
 
 #[test]
+fn the_command_line_is_well_formed() {
+    <Line as clap::CommandFactory>::command().debug_assert();
+}
+
+#[test]
 fn the_least_that_is_said_is_enough() {
     let config = good(NODE);
     assert_eq!(config.listen.to_string(), "127.0.0.1:7400");

@@ -1,0 +1,95 @@
+//! The Redis protocol on `--resp`: accepts connections and gives each a task of its own.
+//!
+//! The tasks are this listener's children and end before it does. Each bound that a stranger could
+//! press against stands here.
+
+mod command;
+mod connection;
+mod execute;
+mod frame;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_shared::limits::{CONNECTIONS_MAX, DATA_FRAME_BYTES_MAX};
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::KeyValue;
+use crate::env::clock::Clock;
+use crate::env::net::{BoxStream, Listener};
+
+/// Longest command: several keys, or one value and its key.
+const COMMAND_BYTES_MAX: usize = DATA_FRAME_BYTES_MAX;
+/// Words in one command: its name and 1,024 keys.
+const WORDS_MAX: usize = 1_025;
+/// Longest command without a header, as people type it.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+/// Commands of one connection that run at once; each may hold one value.
+const COMMANDS_IN_FLIGHT_MAX: usize = 64;
+/// Bytes of commands of one connection that run at once, beyond the first.
+const BYTES_IN_FLIGHT_MAX: usize = 8 << 20;
+/// Keys of one command that are asked for at once.
+const KEYS_AT_ONCE_MAX: usize = 32;
+/// A client that reads nothing for this long is let go.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long commands that run may go on when the agent ends.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long to wait when the operating system has no connection to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What every connection shares.
+#[derive(Clone)]
+pub struct Resp {
+    /// The store.
+    pub store: Arc<dyn KeyValue>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Resp {
+    /// Serves until it is stopped, and until every connection has ended.
+    pub async fn serve(self, mut listener: Box<dyn Listener>, stop: CancellationToken) {
+        let mut connections = JoinSet::new();
+        let mut number = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(ended) = connections.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a connection's task has failed");
+                    }
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) if connections.len() >= CONNECTIONS_MAX => {
+                        turn_away(stream).await;
+                    }
+                    Ok((stream, from)) => {
+                        number += 1;
+                        tracing::debug!(%from, number, "redis client connected");
+                        let serving = connection::run(stream, self.clone(), number, stop.clone());
+                        connections.spawn(serving);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "no connection could be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+/// A fresh connection takes a line without waiting; if it doesn't, its client learns nothing.
+async fn turn_away(mut stream: BoxStream) {
+    let line = b"-ERR max number of clients reached\r\n";
+    let told = tokio::time::timeout(ACCEPT_PAUSE, stream.write_all(line)).await;
+    tracing::warn!(told = told.is_ok(), "redis client turned away: too many connections");
+}
