@@ -19,7 +19,7 @@ use super::{CliError, Exit, Session, format, json, line, note};
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Override {
     /// Do it although something breaks; NAME is what the act is about
-    #[arg(long = "override", value_name = "NAME")]
+    #[arg(id = "overriding", long = "override", value_name = "NAME")]
     pub(crate) name: Option<String>,
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn attempt(
     if !session.json() || consent.interactive {
         note(describe(&preflight).trim_end());
     }
-    confirm::ask(confirm::question(preflight.harm, wish.name, consent))?;
+    confirm::ask(&confirm::question(preflight.harm, wish.name, consent))?;
     let context = Deadline::after(wish.timeout.min(DEADLINE_MAX)).context();
     match operator.client.act(context, wish.action, preflight.revision, actor()).await {
         Ok(outcome) => Ok(Acted::Done(preflight, outcome?)),
@@ -177,17 +177,23 @@ fn describe(preflight: &Preflight) -> String {
     for (shards, what) in shards {
         if !shards.is_empty() {
             let number = format::count(shards.len(), "shard");
-            text += &format!("  {number} would {what} ({})\n", format::list(shards));
+            format::append(
+                &mut text,
+                format_args!("  {number} would {what} ({})\n", format::list(shards)),
+            );
         }
     }
     if let Some(writes) = preflight.writes_dropped {
-        text += &format!("  {writes} acknowledged writes would be dropped\n");
+        format::append(
+            &mut text,
+            format_args!("  {writes} acknowledged writes would be dropped\n"),
+        );
     }
     for sentence in &preflight.notes {
-        text += &format!("  {sentence}\n");
+        format::append(&mut text, format_args!("  {sentence}\n"));
     }
     if let Some(safer) = &preflight.safer {
-        text += &format!("  safer: {safer}\n");
+        format::append(&mut text, format_args!("  safer: {safer}\n"));
     }
     text
 }

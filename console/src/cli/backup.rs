@@ -55,9 +55,9 @@ pub(crate) async fn run(session: &Session, command: BackupCommand) -> Result<Exi
             let view = session.view().await?;
             let rows: Vec<BackupRow<'_>> = view.backups.iter().map(BackupRow::of).collect();
             if session.json() {
-                json(&rows)?
+                json(&rows)?;
             } else {
-                output::text(table(&rows))?
+                output::text(table(&rows))?;
             }
             Ok(Exit::Done)
         }
@@ -71,9 +71,9 @@ pub(crate) async fn run(session: &Session, command: BackupCommand) -> Result<Exi
             })?;
             let row = BackupRow::of(record);
             if session.json() {
-                json(&row)?
+                json(&row)?;
             } else {
-                output::text(row.text())?
+                output::text(row.text())?;
             }
             Ok(Exit::Done)
         }

@@ -52,8 +52,8 @@ pub(crate) fn question(harm: Harm, name: &str, consent: Consent<'_>) -> Question
 }
 
 /// Asks, and gives an error unless the right words were heard.
-pub(crate) fn ask(question: Question) -> Result<(), CliError> {
-    let (prompt, expected): (String, &[&str]) = match &question {
+pub(crate) fn ask(question: &Question) -> Result<(), CliError> {
+    let (prompt, expected): (String, &[&str]) = match question {
         Question::Go => return Ok(()),
         Question::Missing(flag) => {
             return Err(CliError::usage(
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn without_a_terminal_nothing_is_asked() {
         assert_eq!(check(Harm::None, ""), Question::Missing("--yes".into()));
-        let error = ask(check(Harm::None, "")).unwrap_err();
+        let error = ask(&check(Harm::None, "")).unwrap_err();
         assert_eq!(error.exit(), crate::cli::Exit::Usage);
     }
 }

@@ -127,10 +127,10 @@ impl EventRow {
     fn sentence(&self) -> String {
         let mut text = self.what.clone();
         if !self.why.is_empty() {
-            text += &format!(" ({})", self.why);
+            format::append(&mut text, format_args!(" ({})", self.why));
         }
         if let Some(took) = self.took_us {
-            text += &format!(" in {}", format::micros(took));
+            format::append(&mut text, format_args!(" in {}", format::micros(took)));
         }
         text
     }

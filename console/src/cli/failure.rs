@@ -101,11 +101,10 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
-            Self::Refused { .. } => Exit::Degraded,
             Self::Unreachable { .. } | Self::Unknown { .. } => Exit::Unreachable,
             // A pager that was closed has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Output(_) => Exit::Degraded,
+            Self::Refused { .. } | Self::Output(_) => Exit::Degraded,
         }
     }
 

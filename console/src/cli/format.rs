@@ -101,6 +101,11 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
+/// Appends to a text under construction.
+pub(crate) fn append(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    std::fmt::Write::write_fmt(text, arguments).expect("memory takes what is written to it");
+}
+
 /// Bytes of a key as people read them: what isn't printable is escaped.
 pub(crate) fn key(key: &[u8]) -> String {
     match std::str::from_utf8(key) {

@@ -89,8 +89,8 @@ fn ended(view: &ClusterView, action: &Action) -> Option<Result<(), CliError>> {
     };
     match (view.intents.iter().rfind(open).map(|intent| &intent.phase), action) {
         (Some(IntentPhase::Failed(why)), _) => Some(Err(CliError::refused(why, ""))),
-        (Some(IntentPhase::Complete), Action::Restore { .. }) => Some(Ok(())),
-        (None, Action::RestoreAccept | Action::RestoreUndo) => Some(Ok(())),
+        (Some(IntentPhase::Complete), Action::Restore { .. })
+        | (None, Action::RestoreAccept | Action::RestoreUndo) => Some(Ok(())),
         _ => None,
     }
 }

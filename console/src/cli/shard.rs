@@ -102,9 +102,9 @@ fn explain(session: &Session, view: &ClusterView, id: ShardId) -> Result<Exit, C
     let shard = shards.find(|shard| shard.id == id).ok_or_else(|| no_shard(id))?;
     let row = ShardRow::of(view, shard);
     if session.json() {
-        json(&row)?
+        json(&row)?;
     } else {
-        output::text(row.explain())?
+        output::text(row.explain())?;
     }
     Ok(Exit::Done)
 }

@@ -109,11 +109,14 @@ impl ShardRow {
             self.epoch,
             format::known(self.committed)
         );
-        text += &format!(
-            "slots {}, {} of {} copies vote\n",
-            slots_words(&self.slots),
-            self.voters.len(),
-            self.wanted
+        format::append(
+            &mut text,
+            format_args!(
+                "slots {}, {} of {} copies vote\n",
+                slots_words(&self.slots),
+                self.voters.len(),
+                self.wanted
+            ),
         );
         let mut table = Table::new(&[
             ("NODE", Align::Left),

@@ -80,18 +80,24 @@ impl Status {
             self.nodes.up, self.nodes.total, shards.ok, shards.total
         );
         if shards.under_replicated > 0 {
-            text += &format!(", {} under-replicated", shards.under_replicated);
+            format::append(
+                &mut text,
+                format_args!(", {} under-replicated", shards.under_replicated),
+            );
         }
         if shards.unavailable > 0 {
-            text += &format!(", {} unavailable", shards.unavailable);
+            format::append(&mut text, format_args!(", {} unavailable", shards.unavailable));
         }
         let controller = self.controller.as_deref().unwrap_or("none");
-        text += &format!(
-            "\ncluster {}, seen by {}, controller {controller}, revision {}\n",
-            self.cluster, self.observer, self.revision
+        format::append(
+            &mut text,
+            format_args!(
+                "\ncluster {}, seen by {}, controller {controller}, revision {}\n",
+                self.cluster, self.observer, self.revision
+            ),
         );
         for sentence in &self.attention {
-            text += &format!("- {sentence}\n");
+            format::append(&mut text, format_args!("- {sentence}\n"));
         }
         text
     }

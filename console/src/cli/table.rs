@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::format::append;
+
 /// How a column stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -52,10 +54,11 @@ impl fmt::Display for Table {
             let mut text = String::new();
             for ((width, (_, align)), cell) in widths.iter().zip(&self.columns).zip(row) {
                 let gap = if text.is_empty() { "" } else { "  " };
-                text.push_str(&match align {
-                    Align::Left => format!("{gap}{cell:<width$}"),
-                    Align::Right => format!("{gap}{cell:>width$}"),
-                });
+                text.push_str(gap);
+                match align {
+                    Align::Left => append(&mut text, format_args!("{cell:<width$}")),
+                    Align::Right => append(&mut text, format_args!("{cell:>width$}")),
+                }
             }
             writeln!(f, "{}", text.trim_end())?;
         }

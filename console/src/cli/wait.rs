@@ -54,7 +54,7 @@ pub(crate) struct Until {
 }
 
 #[derive(Debug, Serialize)]
-struct Waited {
+struct WaitRow {
     result: &'static str,
     waited_ms: u64,
     missing: Option<String>,
@@ -67,7 +67,7 @@ pub(crate) async fn run(session: &Session, arguments: WaitArguments) -> Result<E
     let outcome = wait(session, until, session.timeout_or(TIMEOUT), |_| {}).await;
     let waited = crate::clock::now().saturating_sub(started);
     if session.json() {
-        json(&Waited {
+        json(&WaitRow {
             result: if outcome.is_ok() { "ok" } else { "timeout" },
             waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
             missing: outcome.as_ref().err().map(ToString::to_string),

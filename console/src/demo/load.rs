@@ -115,11 +115,12 @@ async fn write_for_ever(store: StoreHandle, pacer: Arc<Mutex<Pacer>>, stats: Arc
             Ok(reply) if matches!(reply.result, OperationResult::Done { .. }) => {
                 stats.acknowledge(crate::clock::now().saturating_sub(began));
             }
-            Ok(_) => drop(stats.errors.fetch_add(1, Ordering::Relaxed)),
             Err(ClientError::Unknown { .. }) => {
                 stats.unknown.fetch_add(1, Ordering::Relaxed);
             }
-            Err(_) => drop(stats.errors.fetch_add(1, Ordering::Relaxed)),
+            Ok(_) | Err(_) => {
+                stats.errors.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 }

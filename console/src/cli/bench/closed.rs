@@ -93,9 +93,9 @@ pub(crate) async fn run(
     }
     let report = total.report(mix, arguments, crate::clock::now().saturating_sub(started));
     if session.json() {
-        json(&report)?
+        json(&report)?;
     } else {
-        line(report.text())?
+        line(report.text())?;
     }
     Ok(if report.errors + report.unknown == 0 { Exit::Done } else { Exit::Degraded })
 }
@@ -121,7 +121,7 @@ async fn client(
         } else {
             store.get(key).await.map(|reply| reply.found.is_some())
         };
-        tally.count(outcome, crate::clock::now().saturating_sub(began));
+        tally.count(&outcome, crate::clock::now().saturating_sub(began));
         if mix == Mix::Half {
             writes = !writes;
         }
@@ -135,10 +135,10 @@ impl Tally {
         Self { latencies_us, errors: 0, unknown: 0, not_found: 0 }
     }
 
-    fn count(&mut self, outcome: Result<bool, ClientError>, took: Duration) {
+    fn count(&mut self, outcome: &Result<bool, ClientError>, took: Duration) {
         match outcome {
             Ok(found) => {
-                self.not_found += u64::from(!found);
+                self.not_found += u64::from(!*found);
                 let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 self.latencies_us.saturating_record(micros);
             }
@@ -201,7 +201,7 @@ impl BenchReport {
             (self.not_found, "reads found no record: run `evenkeel bench put` first"),
         ] {
             if number > 0 {
-                text += &format!("\n{number} {what}");
+                format::append(&mut text, format_args!("\n{number} {what}"));
             }
         }
         text
@@ -220,8 +220,9 @@ mod tests {
     #[test]
     fn json_has_the_fields_of_the_contract() {
         let mut tally = Tally::new();
-        tally.count(Ok(true), Duration::from_micros(500));
-        tally.count(Err(ClientError::Unknown { attempts: 1, last: String::new() }), Duration::ZERO);
+        tally.count(&Ok(true), Duration::from_micros(500));
+        tally
+            .count(&Err(ClientError::Unknown { attempts: 1, last: String::new() }), Duration::ZERO);
         let report = tally.report(Mix::Put, &arguments(), Duration::from_secs(1));
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["op"], "put");

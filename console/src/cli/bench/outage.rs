@@ -101,7 +101,7 @@ pub(crate) async fn run(session: &Session, arguments: &OutageArguments) -> Resul
     let consent =
         Consent { agreed: session.agreed(), overriding: None, interactive: is_interactive() };
     note(format!("this kills nodes of cluster {} {} times", view.cluster, arguments.kills));
-    confirm::ask(confirm::question(Harm::Risk, "kill", consent))?;
+    confirm::ask(&confirm::question(Harm::Risk, "kill", consent))?;
     let watch = Arc::new(Watch::default());
     let writers = start_writers(session, &view, arguments.writers, &watch);
     let all: Vec<ShardId> = serving(&view).map(|(shard, _)| shard).collect();
@@ -118,9 +118,9 @@ pub(crate) async fn run(session: &Session, arguments: &OutageArguments) -> Resul
     drop(writers);
     let report = OutageReport::of(kills, arguments.writers, &watch);
     if session.json() {
-        json(&report)?
+        json(&report)?;
     } else {
-        output::text(report.text())?
+        output::text(report.text())?;
     }
     Ok(Exit::Done)
 }

@@ -128,9 +128,9 @@ pub(crate) async fn run(session: &Session, arguments: LoadArguments) -> Result<E
     .await?;
     bar.finish_and_clear();
     if session.json() {
-        json(&report)?
+        json(&report)?;
     } else {
-        line(report.text())?
+        line(report.text())?;
     }
     Ok(if report.is_complete() { Exit::Done } else { Exit::Degraded })
 }
@@ -301,7 +301,7 @@ impl LoadReport {
             (self.unreadable, "unreadable"),
         ] {
             if number > 0 {
-                text += &format!("\n{number} {what}");
+                format::append(&mut text, format_args!("\n{number} {what}"));
             }
         }
         text

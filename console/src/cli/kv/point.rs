@@ -129,17 +129,19 @@ fn finish(session: &Session, result: Result<WriteReply, ClientError>) -> Result<
         json(&row)?;
     }
     let reply = result?;
-    match row.error {
-        Some(error) => Err(CliError::refused(error, "")),
-        None => {
-            if let (false, Some(version)) = (session.json(), row.version) {
-                line(format_args!("ok {version}"))?;
-            }
-            // Forgotten is an answer of its own kind: neither done nor refused.
-            let unknown = reply.result == OperationResult::Forgotten;
-            Ok(if unknown { Exit::Unreachable } else { Exit::Done })
-        }
+    if let Some(error) = row.error {
+        return Err(CliError::refused(error, ""));
     }
+    if reply.result == OperationResult::Forgotten {
+        return Err(CliError::Unknown {
+            what: "the write may or may not have taken effect: the shard has forgotten it".into(),
+            hint: "`evenkeel kv get` to see which, before writing again".into(),
+        });
+    }
+    if let (false, Some(version)) = (session.json(), row.version) {
+        line(format_args!("ok {version}"))?;
+    }
+    Ok(Exit::Done)
 }
 
 impl ExpectedArguments {
