@@ -1,0 +1,219 @@
+//! Every word of the command line, as clap reads it.
+//!
+//! Only the words: each command's own file owns its flags' meaning.
+
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use super::agent::AgentWords;
+use super::backup::BackupCommand;
+use super::bench::BenchCommand;
+use super::console::ConsoleArguments;
+use super::events::EventsArguments;
+use super::kv::KvCommand;
+use super::node::NodeCommand;
+use super::repeat::Repeat;
+use super::restore::RestoreArguments;
+use super::shard::ShardCommand;
+use super::wait::WaitArguments;
+use crate::demo::DemoArguments;
+
+/// The cluster console, its command line, a demo and the node agent in one executable.
+///
+/// Exit codes: 0 done and healthy, 1 degraded or refused, 2 usage, 3 unreachable or timed out.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "evenkeel", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) console: ConsoleArguments,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags of every command.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Agents to ask, in any order; one that answers is enough
+    #[arg(
+        long,
+        global = true,
+        env = "EVENKEEL_CONNECT",
+        value_name = "ADDR,..",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:7400,127.0.0.1:7410"
+    )]
+    pub(crate) connect: Vec<String>,
+    /// Print JSON with stable fields (docs/cli.md)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How long to go on trying: 500ms, 10s, 5min
+    #[arg(long, global = true, value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Don't ask before acts that break nothing
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
+}
+
+/// One command.
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum Command {
+    /// Start a whole cluster on this machine, with load, and open the console on it
+    Demo(DemoArguments),
+    /// Open the terminal console (also without any command)
+    Console(ConsoleArguments),
+    /// Run a node agent; `evenkeel agent --help` lists its flags
+    #[command(disable_help_flag = true)]
+    Agent(AgentWords),
+    /// Show the cluster's health; exit 1 when it is not ok
+    Status(Repeat),
+    /// List nodes
+    Nodes(Repeat),
+    /// List shards
+    Shards(Repeat),
+    /// List what happened, oldest first
+    Events(EventsArguments),
+    /// Wait until the cluster is as described
+    Wait(WaitArguments),
+    /// Read and write keys
+    #[command(subcommand)]
+    Kv(KvCommand),
+    /// Act on a node
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Act on a shard
+    #[command(subcommand)]
+    Shard(ShardCommand),
+    /// Make and list backups
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Put a backup in the place of what is served; accept it, or undo it
+    Restore(RestoreArguments),
+    /// Measure throughput, latency, and outages
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// Reads a size: `256`, `64KiB`, `1MiB`.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        other => return Err(format!("unit {other:?} is none of B, KiB, MiB, GiB")),
+    };
+    let number: u64 =
+        number.parse().map_err(|_| format!("{text:?} doesn't begin with a number"))?;
+    number.checked_mul(factor).ok_or_else(|| format!("{text:?} is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn read(words: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("evenkeel").chain(words.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_contract_is_understood() {
+        for words in [
+            "",
+            "console --read-only",
+            "--ascii --connect 127.0.0.1:1",
+            "demo --nodes 5 --zones 3 --shards 16 --replicas 3 --load 100 --headless",
+            "demo --dir /tmp/x --base-port 9000",
+            "agent --name n1 --data d --listen 127.0.0.1:7400 --bootstrap",
+            "agent --help",
+            "status --json --watch",
+            "nodes --json",
+            "shards",
+            "events --watch",
+            "wait --until healthy --timeout 60s",
+            "wait --until balanced --nodes 5",
+            "kv put a b",
+            "kv get a --json",
+            "kv delete a",
+            "kv cas a b --expect-absent",
+            "kv cas a b --expect c",
+            "kv scan a --limit 3 --keys-only",
+            "kv load /usr/share/doc --prefix x/ --max-bytes 1MiB --clients 8 --limit 10",
+            "kv load /usr/share/doc --verify",
+            "kv load --verify /usr/share/doc",
+            "bench put --clients 64 --secs 20 --json",
+            "bench get",
+            "bench mix",
+            "bench outage --busiest --kills 20",
+            "bench outage --node n1 --kills 1",
+            "node kill n1 --for 10s --yes",
+            "node drain n1",
+            "node undrain n1",
+            "node evict n1 --override n1",
+            "shard switchover 3 --to n2",
+            "shard failover s3 --accept-loss",
+            "shard hashes 3",
+            "shard explain 3",
+            "backup create --to /tmp/archive",
+            "backup list",
+            "backup show b1",
+            "restore b1 --from /tmp/archive",
+            "restore accept",
+            "restore undo",
+        ] {
+            if let Err(error) = read(words) {
+                panic!("{words}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_a_usage_error() {
+        for words in [
+            "nonsense",
+            "console --read-only --write",
+            "kv cas a b",
+            "kv cas a b --expect c --expect-absent",
+            "kv put a",
+            "bench outage",
+            "bench outage --busiest --node n1",
+            "restore b1",
+            "restore",
+            "wait",
+            "wait --until happy",
+            "shard switchover x",
+            "--timeout soon status",
+            "demo --nodes 0",
+        ] {
+            let error = read(words).expect_err(words);
+            assert_eq!(error.exit_code(), 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_split_at_commas() {
+        let cli = read("status --connect a:1,b:2").unwrap();
+        assert_eq!(cli.global.connect, ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("1MiB"), Ok(1 << 20));
+        assert_eq!(size("256"), Ok(256));
+        assert_eq!(size("64k"), Ok(64 << 10));
+        assert!(size("MiB").is_err());
+        assert!(size("1 furlong").is_err());
+        assert!(size("99999999999999GiB").is_err());
+    }
+}

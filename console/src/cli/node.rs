@@ -1,0 +1,85 @@
+//! `evenkeel node …`: acts on one node.
+//!
+//! The node is found by name in the same agent's view that computes the preflight.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use evenkeel_shared::preflight::Action;
+
+use super::act::{self, Override, Wish};
+use super::session::node_named;
+use super::{CliError, Exit, Session};
+
+/// One act on a node.
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum NodeCommand {
+    /// SIGKILL, no drain: a drill (the node must run with --drills)
+    Kill {
+        #[command(flatten)]
+        node: NodeArguments,
+        /// How long its supervisor keeps it down; without it, for good
+        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        down: Option<Duration>,
+    },
+    /// Give all of its replicas away
+    Drain(NodeArguments),
+    /// Stop draining it
+    Undrain(NodeArguments),
+    /// Remove a node that is gone for good, or drained
+    Evict(NodeArguments),
+}
+
+/// Which node.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct NodeArguments {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    overriding: Override,
+}
+
+/// Runs the command.
+pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit, CliError> {
+    let operator = session.operator().await?;
+    let view = operator.view(session.timeout()).await?;
+    let (NodeCommand::Kill { node: arguments, .. }
+    | NodeCommand::Drain(arguments)
+    | NodeCommand::Undrain(arguments)
+    | NodeCommand::Evict(arguments)) = &command;
+    let found = node_named(&view, &arguments.name)?;
+    let node = found.id;
+    let action = match &command {
+        NodeCommand::Kill { down, .. } => {
+            Action::Kill { node, down_secs: down.map(whole_seconds).transpose()? }
+        }
+        NodeCommand::Drain(_) => Action::Drain { node, undo: false },
+        NodeCommand::Undrain(_) => Action::Drain { node, undo: true },
+        NodeCommand::Evict(_) => Action::Evict { node },
+    };
+    let wish = Wish {
+        action,
+        name: &found.name,
+        overriding: &arguments.overriding,
+        timeout: session.timeout(),
+    };
+    act::run(session, &operator, wish).await
+}
+
+/// Down times are counted in seconds; a fraction is rounded up.
+pub(crate) fn whole_seconds(time: Duration) -> Result<u32, CliError> {
+    u32::try_from(time.as_millis().div_ceil(1_000))
+        .map_err(|_| CliError::usage("the down time is too long", "--for 10s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_of_a_second_is_rounded_up() {
+        assert_eq!(whole_seconds(Duration::from_millis(1_001)).unwrap(), 2);
+        assert_eq!(whole_seconds(Duration::from_secs(10)).unwrap(), 10);
+        assert!(whole_seconds(Duration::from_secs(u64::MAX)).is_err());
+    }
+}

@@ -1,0 +1,184 @@
+//! What a command needs to reach the cluster: seeds, one pool of connections, one deadline.
+//!
+//! It keeps no state of the cluster: every command asks anew.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_shared::client::{Pool, PoolConfig, StoreClientConfig, StoreHandle};
+use evenkeel_shared::error::WireError;
+use evenkeel_shared::ids::{ClientId, KeyspaceId, NodeId};
+use evenkeel_shared::limits::DEADLINE_DEFAULT;
+use evenkeel_shared::service::admin::AdminClient;
+use evenkeel_shared::view::{ClusterView, NodeView};
+use evenkeel_shared::wire::deadline::Deadline;
+use evenkeel_shared::wire::hello::Caller;
+use evenkeel_shared::wire::tcp::Tcp;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+
+use super::CliError;
+use super::arguments::Global;
+
+/// The keyspace that every cluster has from its first day.
+const DEFAULT_KEYSPACE: KeyspaceId = KeyspaceId(1);
+
+/// One run of a command.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pool: Pool,
+    global: Global,
+}
+
+/// An agent that answers operators. Its revision and its plans belong together.
+#[derive(Clone)]
+pub(crate) struct Operator {
+    /// The connection.
+    pub(crate) client: AdminClient,
+    /// Where it is.
+    pub(crate) address: String,
+}
+
+impl Session {
+    /// A session with these flags.
+    pub(crate) fn new(global: &Global) -> Self {
+        let config = PoolConfig {
+            dial: Arc::new(Tcp),
+            caller: Caller::Client("evenkeel command line".into()),
+            cluster: None,
+        };
+        Self { pool: Pool::new(config), global: global.clone() }
+    }
+
+    /// A session with the agents of a demo.
+    pub(crate) fn with_seeds(seeds: Vec<String>) -> Self {
+        Self::new(&Global { connect: seeds, json: false, timeout: None, yes: false })
+    }
+
+    /// Agents to begin with.
+    pub(crate) fn seeds(&self) -> &[String] {
+        &self.global.connect
+    }
+
+    /// Whether answers are JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.global.json
+    }
+
+    /// Whether the operator has agreed beforehand.
+    pub(crate) fn agreed(&self) -> bool {
+        self.global.yes
+    }
+
+    /// How long to go on trying, when nothing else was said.
+    pub(crate) fn timeout_or(&self, default: Duration) -> Duration {
+        self.global.timeout.unwrap_or(default)
+    }
+
+    /// How long one request may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout_or(DEADLINE_DEFAULT)
+    }
+
+    /// Reads and writes, as a client of its own.
+    pub(crate) fn store(&self) -> StoreHandle {
+        let config = StoreClientConfig {
+            seeds: self.global.connect.clone(),
+            client: ClientId(crate::random::bits()),
+            keyspace: DEFAULT_KEYSPACE,
+            timeout: self.timeout(),
+            unix_ms: Arc::new(crate::clock::unix_ms),
+        };
+        StoreHandle::new(self.pool.clone(), config)
+    }
+
+    /// The first agent that answers.
+    pub(crate) async fn operator(&self) -> Result<Operator, CliError> {
+        let mut dials: FuturesUnordered<_> = self
+            .global
+            .connect
+            .iter()
+            .map(|address| async move { (address, self.pool.admin(address).await) })
+            .collect();
+        let mut reasons = Vec::new();
+        let race = async {
+            while let Some((address, dialled)) = dials.next().await {
+                match dialled {
+                    Ok(client) => return Some(Operator { client, address: address.clone() }),
+                    Err(error) => reasons.push(describe(&error)),
+                }
+            }
+            None
+        };
+        let timeout = self.timeout();
+        match tokio::time::timeout(timeout, race).await {
+            Ok(Some(operator)) => Ok(operator),
+            Ok(None) => Err(nobody(&reasons.join("; "))),
+            Err(_) => Err(nobody(&format!("no answer within {}", super::format::span(timeout)))),
+        }
+    }
+
+    /// The cluster, as the first agent that answers sees it.
+    pub(crate) async fn view(&self) -> Result<ClusterView, CliError> {
+        self.operator().await?.view(self.timeout()).await
+    }
+}
+
+impl Operator {
+    /// The cluster as this agent sees it.
+    pub(crate) async fn view(&self, timeout: Duration) -> Result<ClusterView, CliError> {
+        let answer = self.client.view(Deadline::after(timeout).context()).await;
+        answer.map_err(|error| self.silent(&error))
+    }
+
+    /// A request that was not answered.
+    pub(crate) fn silent(&self, error: &dyn std::error::Error) -> CliError {
+        CliError::unreachable(
+            format!("{} did not answer: {error}", self.address),
+            "another agent with --connect, or a longer --timeout",
+        )
+    }
+}
+
+fn nobody(why: &str) -> CliError {
+    CliError::unreachable(
+        format!("no agent answers ({why})"),
+        "`evenkeel demo` to start a cluster, or --connect HOST:PORT to name one of its agents",
+    )
+}
+
+/// An error with its causes, in one line.
+fn describe(error: &WireError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The node of that name or number.
+pub(crate) fn node_named<'a>(view: &'a ClusterView, name: &str) -> Result<&'a NodeView, CliError> {
+    let number = name.parse().ok().map(NodeId);
+    let named = view.nodes.iter().find(|node| node.name == name);
+    named.or_else(|| view.nodes.iter().find(|node| Some(node.id) == number)).ok_or_else(|| {
+        let names = view.nodes.iter().map(|node| &node.name);
+        CliError::refused(
+            format!("no node is named {name}"),
+            format!("one of {}", super::format::list(names)),
+        )
+    })
+}
+
+/// A node's name; its number when the view doesn't know it.
+pub(crate) fn node_name(view: &ClusterView, id: NodeId) -> String {
+    let known = view.nodes.iter().find(|node| node.id == id);
+    known.map_or_else(|| id.0.to_string(), |node| node.name.clone())
+}
+
+/// Whether somebody sits at both ends: a question can be asked and answered.
+pub(crate) fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}

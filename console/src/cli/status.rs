@@ -1,0 +1,168 @@
+//! `evenkeel status`: the headline and the counts behind it.
+//!
+//! The verdict is the agent's (law 4); this file only words it.
+
+use evenkeel_shared::view::{ClusterView, Health, IntentPhase, NodeState, ShardHealth};
+use serde::Serialize;
+
+use super::repeat::{self, Repeat};
+use super::session::node_name;
+use super::{CliError, Exit, Session, format};
+
+/// What `status --json` prints.
+#[derive(Debug, Serialize)]
+struct Status {
+    health: Health,
+    nodes: Nodes,
+    shards: Shards,
+    cluster: String,
+    revision: u64,
+    observer: String,
+    controller: Option<String>,
+    taken: Option<String>,
+    attention: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Nodes {
+    total: u32,
+    up: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Shards {
+    total: u32,
+    ok: u32,
+    under_replicated: u32,
+    unavailable: u32,
+}
+
+/// Runs the command.
+pub(crate) async fn run(session: &Session, repeat: Repeat) -> Result<Exit, CliError> {
+    let json = session.json();
+    repeat::views(session, repeat, |view| {
+        let status = Status::of(view);
+        let text = if json { repeat::json_line(&status)? } else { status.text(view.health) };
+        Ok((text, exit(view.health)))
+    })
+    .await
+}
+
+fn exit(health: Health) -> Exit {
+    if health == Health::Ok { Exit::Done } else { Exit::Degraded }
+}
+
+impl Status {
+    fn of(view: &ClusterView) -> Self {
+        let counts = view.counts;
+        Self {
+            health: view.health,
+            nodes: Nodes { total: counts.nodes_total, up: counts.nodes_up },
+            shards: Shards {
+                total: counts.shards_total,
+                ok: counts.shards_ok,
+                under_replicated: counts.shards_under_replicated,
+                unavailable: counts.shards_unavailable,
+            },
+            cluster: view.cluster.to_string(),
+            revision: view.revision,
+            observer: node_name(view, view.observer),
+            controller: view.controller.map(|node| node_name(view, node)),
+            taken: format::rfc3339(view.taken_unix_ms),
+            attention: attention(view),
+        }
+    }
+
+    fn text(&self, health: Health) -> String {
+        let shards = &self.shards;
+        let mut text = format!(
+            "{health}  {} of {} nodes up, {} of {} shards ok",
+            self.nodes.up, self.nodes.total, shards.ok, shards.total
+        );
+        if shards.under_replicated > 0 {
+            format::append(
+                &mut text,
+                format_args!(", {} under-replicated", shards.under_replicated),
+            );
+        }
+        if shards.unavailable > 0 {
+            format::append(&mut text, format_args!(", {} unavailable", shards.unavailable));
+        }
+        let controller = self.controller.as_deref().unwrap_or("none");
+        format::append(
+            &mut text,
+            format_args!(
+                "\ncluster {}, seen by {}, controller {controller}, revision {}\n",
+                self.cluster, self.observer, self.revision
+            ),
+        );
+        for sentence in &self.attention {
+            format::append(&mut text, format_args!("- {sentence}\n"));
+        }
+        text
+    }
+}
+
+/// What an operator should look at, a sentence each, the most pressing first.
+fn attention(view: &ClusterView) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let of_health = |health| view.shards.iter().filter(move |shard| shard.health == health);
+    for shard in of_health(ShardHealth::Unavailable) {
+        sentences.push(format!("{} can't be written", shard.id));
+    }
+    for node in &view.nodes {
+        if !matches!(node.state, NodeState::Up | NodeState::Left) {
+            let why = if node.why.is_empty() { String::new() } else { format!(": {}", node.why) };
+            sentences.push(format!("{} is {}{why}", node.name, node.state));
+        }
+    }
+    for shard in of_health(ShardHealth::UnderReplicated) {
+        sentences.push(format!("{} lacks a copy", shard.id));
+    }
+    if view.controller.is_none() {
+        sentences.push("no controller: nothing is repaired or balanced".into());
+    }
+    for intent in &view.intents {
+        sentences.push(match &intent.phase {
+            IntentPhase::Complete => {
+                "a restore waits for `restore accept` or `restore undo`".to_owned()
+            }
+            IntentPhase::Failed(why) => format!("{} has failed: {why}", intent.id),
+            phase => format!("{} is under way: {phase:?}", intent.id),
+        });
+    }
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::fake::sample_view;
+
+    #[test]
+    fn json_has_the_fields_of_the_contract() {
+        let json = serde_json::to_value(Status::of(&sample_view())).unwrap();
+        assert_eq!(json["health"], "ok");
+        assert_eq!(json["nodes"], serde_json::json!({"total": 3, "up": 3}));
+        let shards =
+            serde_json::json!({"total": 2, "ok": 2, "under_replicated": 0, "unavailable": 0});
+        assert_eq!(json["shards"], shards);
+    }
+
+    #[test]
+    fn anything_but_ok_exits_with_1() {
+        assert_eq!(exit(Health::Ok), Exit::Done);
+        assert_eq!(exit(Health::Degraded), Exit::Degraded);
+        assert_eq!(exit(Health::Unavailable), Exit::Degraded);
+    }
+
+    #[test]
+    fn a_lost_node_and_a_shard_without_leader_are_named() {
+        let mut view = sample_view();
+        view.nodes[1].state = NodeState::Down;
+        view.nodes[1].why = "refused".into();
+        view.shards[0].health = ShardHealth::Unavailable;
+        let sentences = attention(&view);
+        assert_eq!(sentences, ["s1 can't be written", "n2 is DOWN: refused"]);
+    }
+}
