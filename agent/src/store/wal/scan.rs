@@ -46,8 +46,6 @@ pub(super) struct Parsed {
     pub(super) directory: Option<Directory>,
     /// The judgement.
     pub(super) soundness: Soundness,
-    /// The first block after it.
-    pub(super) end_block: usize,
     stream: Vec<u8>,
 }
 
@@ -150,7 +148,6 @@ fn parse(image: &Image, generation: u32, number: u64, extent: &Extent) -> Parsed
         records: Vec::new(),
         directory: None,
         soundness: Soundness::Sound,
-        end_block: end,
         stream,
     };
     match header {

@@ -173,6 +173,12 @@ pub(super) fn read_table(image: &Image, header: &SegmentHeader) -> Option<Direct
     if blocks.is_empty() || blocks.end > image.blocks() {
         return None;
     }
+    // A recycled file may hold the whole table of its previous life where this one was torn.
+    let stamp = Stamp { generation: header.generation, batch: 0 };
+    let mut sectors = blocks.start * BLOCK_SECTORS..blocks.end * BLOCK_SECTORS;
+    if !sectors.all(|sector| image.stamp(sector) == Some(stamp)) {
+        return None;
+    }
     Directory::open(&image.data(blocks), 0).map(|(table, _)| table)
 }
 

@@ -185,6 +185,7 @@ async fn a_quarantine_is_remembered_until_the_replica_is_forgotten() {
     for (key, _) in &second.quarantined {
         wal.forget(*key).await.unwrap();
     }
+    eprintln!("DEBUG {second:?} known {:?} {:?} {}", wal.known(), segment_files(&disk), wal.disk_bytes());
     drop(wal);
     disk.kill();
     let (_, third) = open(&disk).await.unwrap();

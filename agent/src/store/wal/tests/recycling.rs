@@ -31,7 +31,8 @@ async fn an_idle_replicas_vote_outlives_the_segment_it_was_written_to() {
     let entries = idle.try_get_log_entries(..).await.unwrap();
     assert_eq!(entries, (5..8).map(|index| entry(9, index, 40)).collect::<Vec<_>>());
     assert_eq!(wal.last(&key(1)), Some((1, 1_999)));
-    assert_eq!(wal.purged(&key(1)), Some((1, 1_994)));
+    // The last purge was not waited for; the one before was followed by synced entries.
+    assert!(wal.purged(&key(1)) >= Some((1, 1_984)));
 }
 
 #[tokio::test(start_paused = true)]

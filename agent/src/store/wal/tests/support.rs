@@ -10,13 +10,13 @@ use evenkeel_shared::ids::{History, ReplicaId, ShardId};
 use futures::future::BoxFuture;
 use openraft::EntryPayload;
 use openraft::storage::{IOFlushed, RaftLogStorage};
-use tokio::sync::oneshot;
+use openraft::type_config::TypeConfigExt;
 
 use crate::env::Env;
 use crate::env::fs::sim::SimDisk;
 use crate::env::fs::Disk;
 use crate::env::work::Work;
-use crate::store::raft::{Entry, LogId, Vote};
+use crate::store::raft::{Entry, LogId, TypeConfig, Vote};
 use crate::store::wal::{Recovery, ReplicaKey, ReplicaLog, Wal, WalConfig, WalError};
 
 /// Runs all work as tasks of the one runtime, as the simulation does.
@@ -89,7 +89,7 @@ pub(super) fn vote(term: u64, node: u64) -> Vote {
 
 /// Appends and waits for the sync.
 pub(super) async fn append(log: &mut ReplicaLog, entries: Vec<Entry>) -> std::io::Result<()> {
-    let (sender, receiver) = oneshot::channel();
+    let (sender, receiver) = TypeConfig::oneshot();
     log.append(entries, IOFlushed::signal(sender)).await?;
     receiver.await.map_err(std::io::Error::other)?
 }
