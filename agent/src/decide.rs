@@ -3,8 +3,18 @@
 //! Invariant: nothing below this module reads a clock, draws a random number, does I/O, or lets
 //! the order of a hash table leak; the same input gives the same decision.
 
+pub mod balance;
+pub mod blast;
 pub mod detector;
 pub mod elector;
+pub mod facts;
+pub mod observe;
+pub mod placement;
+pub mod plan;
+pub mod repair;
+pub mod view;
 
 #[cfg(test)]
 mod script;
+#[cfg(test)]
+mod world;

@@ -40,7 +40,7 @@ impl goldenscript::Runner for Runner {
                         self.detector.heard(now, node, incarnation);
                         beat += beats.next().ok_or("every= is empty")?;
                     }
-                    if (at - from) % 50 == 0 {
+                    if (at - from).is_multiple_of(50) {
                         self.tick(now, &mut out)?;
                     }
                 }

@@ -1,0 +1,199 @@
+//! What may be done so that nodes carry even shares: leaderships first, then copies.
+//!
+//! Invariant: a step is proposed only if the two nodes stay in order after it (a difference of two
+//! or more, relative to capacity), so that no step is ever taken back by the next plan.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
+use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
+
+use super::facts::{Observed, ShardObserved, name, takes_more, wanted};
+use super::placement::{Candidate, crowding, share};
+use super::plan::{Step, StepKind};
+use super::repair::candidates;
+
+/// How much balance may do at once.
+#[derive(Clone, Copy, Debug)]
+pub struct BalanceSettings {
+    /// Leaderships moved in one plan: each holds a shard's writes for a moment.
+    pub transfers_max: usize,
+    /// Copies moved at the same time: each costs disk and network.
+    pub moves_max: usize,
+}
+
+impl Default for BalanceSettings {
+    fn default() -> Self {
+        Self { transfers_max: 4, moves_max: 2 }
+    }
+}
+
+/// The steps that would even the shares; none for the shards in `busy`, which repair is at.
+pub fn balance(
+    facts: &ClusterFacts,
+    observed: &Observed,
+    busy: &BTreeSet<ShardId>,
+    settings: &BalanceSettings,
+) -> Vec<Step> {
+    let serving = |shard: &&ShardFacts| {
+        shard.phase == ShardPhase::Serving && !shard.id.is_system() && !busy.contains(&shard.id)
+    };
+    let free: Vec<(&ShardFacts, &ShardObserved)> = facts
+        .shards
+        .values()
+        .filter(serving)
+        .filter_map(|shard| Some((shard, observed.shards.get(&shard.id)?)))
+        .filter(|(shard, seen)| settled(facts, observed, shard, seen))
+        .collect();
+    let mut steps = leaders(facts, observed, &free, settings.transfers_max);
+    let moving = moving(facts);
+    if moving < settings.moves_max {
+        let moved: BTreeSet<ShardId> = steps.iter().map(|step| step.shard).collect();
+        let rest: Vec<_> =
+            free.into_iter().filter(|(shard, _)| !moved.contains(&shard.id)).collect();
+        steps.extend(copies(facts, observed, &rest, settings.moves_max - moving));
+    }
+    steps
+}
+
+/// Whether a shard has all that it should, so that evening it out puts nothing at risk.
+fn settled(
+    facts: &ClusterFacts,
+    observed: &Observed,
+    shard: &ShardFacts,
+    seen: &ShardObserved,
+) -> bool {
+    let complete = seen.voters.len() == wanted(facts, shard) && seen.learners.is_empty();
+    let exact = shard.replicas.keys().eq(seen.voters.iter());
+    let well = seen.voters.iter().all(|voter| observed.lives(voter.node()));
+    seen.leader.is_some() && complete && exact && well
+}
+
+/// Shards that have a copy more than voters already: a move is under way.
+fn moving(facts: &ClusterFacts) -> usize {
+    let data = facts.shards.values().filter(|shard| !shard.id.is_system());
+    data.filter(|shard| shard.replicas.len() > wanted(facts, shard)).count()
+}
+
+fn leaders(
+    facts: &ClusterFacts,
+    observed: &Observed,
+    free: &[(&ShardFacts, &ShardObserved)],
+    most: usize,
+) -> Vec<Step> {
+    let mut led: BTreeMap<NodeId, u32> = BTreeMap::new();
+    let data = observed.shards.iter().filter(|(shard, _)| !shard.is_system());
+    for leader in data.filter_map(|(_, seen)| seen.leader) {
+        *led.entry(leader.node()).or_default() += 1;
+    }
+    let capacity = |node: NodeId| facts.nodes.get(&node).map_or(1, |node| node.capacity);
+    let takes =
+        |node: NodeId| facts.nodes.get(&node).is_some_and(|node| takes_more(node, observed));
+    let mut steps: Vec<Step> = Vec::new();
+    while steps.len() < most {
+        let mut best: Option<(u64, &ShardObserved, ShardId, ReplicaId, ReplicaId)> = None;
+        for (shard, seen) in free {
+            let Some(from) = seen.leader else { continue };
+            if steps.iter().any(|step| step.shard == shard.id) {
+                continue;
+            }
+            let much = led.get(&from.node()).copied().unwrap_or(0);
+            for to in seen.voters.iter().copied().filter(|to| *to != from) {
+                let little = led.get(&to.node()).copied().unwrap_or(0);
+                let gain = gain((much, capacity(from.node())), (little, capacity(to.node())));
+                let fit = takes(to.node()) && seen.caught_up(to);
+                if let Some(gain) = gain.filter(|_| fit)
+                    && best.as_ref().is_none_or(|known| gain > known.0)
+                {
+                    best = Some((gain, seen, shard.id, from, to));
+                }
+            }
+        }
+        let Some((_, seen, shard, from, to)) = best else { break };
+        let count = |node: NodeId| led.get(&node).copied().unwrap_or(0);
+        let (giver, taker) = (name(facts, from.node()), name(facts, to.node()));
+        let (much, little) = (count(from.node()), count(to.node()));
+        let cause = format!("{giver} leads {much} shards, {taker} {little}");
+        steps.push(Step::new(shard, seen.epoch, StepKind::TransferLeader { from, to }, cause));
+        *led.entry(from.node()).or_default() -= 1;
+        *led.entry(to.node()).or_default() += 1;
+    }
+    steps
+}
+
+fn copies(
+    facts: &ClusterFacts,
+    observed: &Observed,
+    free: &[(&ShardFacts, &ShardObserved)],
+    most: usize,
+) -> Vec<Step> {
+    let mut held = candidates(facts, observed);
+    let mut steps: Vec<Step> = Vec::new();
+    while steps.len() < most {
+        let moved: BTreeSet<ShardId> = steps.iter().map(|step| step.shard).collect();
+        let rest = free.iter().filter(|(shard, _)| !moved.contains(&shard.id));
+        let moves = rest.flat_map(|(shard, seen)| {
+            seen.voters.iter().filter_map(|voter| {
+                let (rank, to, cause) = better_place(facts, &held, seen, voter.node())?;
+                Some((rank, (shard.id, seen.epoch, voter.node(), to), cause))
+            })
+        });
+        let best = moves.max_by_key(|(rank, key, _)| (*rank, std::cmp::Reverse(*key)));
+        let Some((_, (shard, epoch, from, to), cause)) = best else { break };
+        let mut step = Step::new(shard, epoch, StepKind::AddReplica { node: to }, cause);
+        step.price_bytes = observed.shards.get(&shard).and_then(|seen| seen.log_bytes).unwrap_or(0);
+        steps.push(step);
+        for node in &mut held {
+            if node.node == to {
+                node.holds += 1;
+            } else if node.node == from {
+                node.holds = node.holds.saturating_sub(1);
+            }
+        }
+    }
+    steps
+}
+
+/// The node where a copy would be better placed, how much better (fewer copies in one zone, then
+/// evener shares), and why in words.
+fn better_place(
+    facts: &ClusterFacts,
+    held: &[Candidate],
+    seen: &ShardObserved,
+    from: NodeId,
+) -> Option<((usize, u64), NodeId, String)> {
+    let zone = |node: NodeId| facts.nodes.get(&node).map_or("", |node| node.zone.as_str());
+    let others: Vec<&str> = seen
+        .voters
+        .iter()
+        .filter(|voter| voter.node() != from)
+        .map(|voter| zone(voter.node()))
+        .collect();
+    let crowded = crowding(&others, zone(from));
+    let giver = held.iter().find(|node| node.node == from)?;
+    let free = held.iter().filter(|node| seen.voters.iter().all(|voter| voter.node() != node.node));
+    let rank = |taker: &Candidate| {
+        let apart = crowded.checked_sub(crowding(&others, &taker.zone))?;
+        let even = gain((giver.holds, giver.capacity), (taker.holds, taker.capacity));
+        (apart > 0 || even.is_some()).then_some((apart, even.unwrap_or(0)))
+    };
+    let best = free.filter_map(|taker| Some((rank(taker)?, taker)));
+    let (rank, taker) = best.max_by_key(|(rank, taker)| (*rank, std::cmp::Reverse(taker.node)))?;
+    let (giver_name, taker_name) = (name(facts, from), name(facts, taker.node));
+    let cause = if rank.0 > 0 {
+        format!("{} copies in zone {}, none on {taker_name}", crowded + 1, zone(from))
+    } else {
+        format!("{giver_name} holds {} copies, {taker_name} {}", giver.holds, taker.holds)
+    };
+    Some((rank, taker.node, cause))
+}
+
+/// How much evener two shares become when one moves from the first to the second; `None` unless
+/// the giver still has at least as much afterwards.
+fn gain((much, large): (u32, u32), (little, small): (u32, u32)) -> Option<u64> {
+    let before = share(much.checked_sub(1)?, large);
+    before.checked_sub(share(little + 1, small)).map(|gap| gap + 1)
+}

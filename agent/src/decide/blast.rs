@@ -1,0 +1,209 @@
+//! What a harmful act would do, computed before it is done (law 8).
+//!
+//! Invariant: a shard is named in `quorum_lost` if and only if the act takes its living majority
+//! away; a node that is not known to live never counts for a majority.
+
+mod node;
+mod shard;
+
+#[cfg(test)]
+mod tests;
+
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::preflight::{Action, Harm, Preflight};
+use evenkeel_shared::view::{
+    ClusterFacts, IntentKind, IntentPhase, ShardFacts, ShardPhase, SyncPolicy,
+};
+
+use super::facts::{Observed, ShardObserved};
+
+/// What the act would do now.
+pub fn preflight(action: &Action, facts: &ClusterFacts, observed: &Observed) -> Preflight {
+    let world = World { facts, observed };
+    let mut flight = match action {
+        Action::Kill { node, down_secs } => world.kill(*node, *down_secs),
+        Action::Switchover { shard, to } => world.switchover(*shard, *to),
+        Action::Failover { shard, to } => world.failover(*shard, *to),
+        Action::Drain { node, undo } => world.drain(*node, *undo),
+        Action::Evict { node } => world.evict(*node),
+        Action::Backup { archive } => world.backup(archive),
+        Action::Restore { archive, backup } => world.restore(archive, backup),
+        Action::RestoreAccept => world.restore_accept(),
+        Action::RestoreUndo => world.restore_undo(),
+    };
+    flight.revision = facts.revision;
+    flight
+}
+
+/// Facts and observation, as every pre-flight needs both.
+struct World<'a> {
+    facts: &'a ClusterFacts,
+    observed: &'a Observed,
+}
+
+/// What becomes of the shards when one node stops.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Loss {
+    quorum_lost: Vec<ShardId>,
+    no_spare: Vec<ShardId>,
+    leaders_moved: Vec<ShardId>,
+    without_quorum_already: Vec<ShardId>,
+}
+
+impl World<'_> {
+    /// Shards that matter, with what was observed of them.
+    fn shards(&self) -> impl Iterator<Item = (&ShardFacts, &ShardObserved)> {
+        let kept = self.facts.shards.values().filter(|shard| shard.phase != ShardPhase::Retired);
+        kept.filter_map(|shard| Some((shard, self.observed.shards.get(&shard.id)?)))
+    }
+
+    /// What becomes of the shards without this node.
+    fn without(&self, node: NodeId) -> Loss {
+        let mut loss = Loss::default();
+        for (shard, seen) in self.shards() {
+            let quorum = seen.quorum();
+            let before = seen.live_voters(self.observed, None);
+            let after = seen.live_voters(self.observed, Some(node));
+            if before < quorum {
+                loss.without_quorum_already.push(shard.id);
+            } else if after < quorum {
+                loss.quorum_lost.push(shard.id);
+            } else {
+                let holds = seen.voters.iter().any(|voter| voter.node() == node);
+                if holds && after == quorum {
+                    loss.no_spare.push(shard.id);
+                }
+                if seen.leader.is_some_and(|leader| leader.node() == node) {
+                    loss.leaders_moved.push(shard.id);
+                }
+            }
+        }
+        loss
+    }
+
+    fn backup(&self, archive: &str) -> Preflight {
+        let mut flight = titled(format!("back all shards up to {archive}"));
+        let unled: Vec<ShardId> = self
+            .shards()
+            .filter(|(shard, seen)| shard.phase == ShardPhase::Serving && seen.leader.is_none())
+            .map(|(shard, _)| shard.id)
+            .collect();
+        if !unled.is_empty() {
+            flight.refused = Some(format!("no leader for {}", listed(&unled)));
+        }
+        flight.notes.push("reads and writes go on meanwhile".to_owned());
+        flight
+    }
+
+    fn restore(&self, archive: &str, backup: &str) -> Preflight {
+        let mut flight = titled(format!("restore backup {backup} from {archive}"));
+        flight.harm = Harm::Risk;
+        let of_it = |known: &&evenkeel_shared::view::BackupRecord| {
+            known.id == backup && known.archive == archive
+        };
+        match self.facts.backups.iter().find(of_it) {
+            Some(known) => flight.notes.push(format!(
+                "{} shards, {} records, {} bytes",
+                known.shards, known.records, known.bytes
+            )),
+            None => flight.notes.push("the backup is not in this cluster's catalogue".to_owned()),
+        }
+        flight.notes.push(
+            "what is served now stays beside, read-only, until the restore is accepted".to_owned(),
+        );
+        flight.notes.push("writes are refused while shards change hands".to_owned());
+        if let Some((phase, _)) = self.restore_under_way() {
+            flight.refused = Some(format!("another restore is {}", phase_words(&phase)));
+            flight.safer = Some("accept it or undo it first".to_owned());
+        } else if self.system_leader().is_none() {
+            flight.refused = Some("the system shard has no leader".to_owned());
+        }
+        flight
+    }
+
+    fn restore_accept(&self) -> Preflight {
+        let mut flight = titled("keep what the restore put in place".to_owned());
+        flight.harm = Harm::Risk;
+        match self.restore_under_way() {
+            None => flight.refused = Some("no restore is waiting".to_owned()),
+            Some((IntentPhase::Complete, replaced)) => flight.notes.push(format!(
+                "{replaced} replaced shards are deleted: the restore can't be undone any more"
+            )),
+            Some((phase, _)) => {
+                flight.refused = Some(format!("the restore is {}", phase_words(&phase)));
+            }
+        }
+        flight
+    }
+
+    fn restore_undo(&self) -> Preflight {
+        let mut flight = titled("put back what the restore replaced".to_owned());
+        flight.harm = Harm::Break;
+        match self.restore_under_way() {
+            None => flight.refused = Some("no restore is waiting".to_owned()),
+            Some((IntentPhase::Complete, _)) => {
+                flight.notes.push("every write since the restore is dropped".to_owned());
+            }
+            Some((phase @ (IntentPhase::UndoSealing | IntentPhase::UndoOpening), _)) => {
+                flight.refused = Some(format!("the restore is {}", phase_words(&phase)));
+            }
+            Some(_) => {
+                flight.harm = Harm::None;
+                flight.writes_dropped = Some(0);
+                flight.notes.push("the restore serves nobody yet: nothing is dropped".to_owned());
+            }
+        }
+        flight
+    }
+
+    /// The restore that is not over, and how many shards it replaced.
+    fn restore_under_way(&self) -> Option<(IntentPhase, usize)> {
+        let intents = self.facts.intents.values();
+        let mut open = intents.filter(|intent| !matches!(intent.phase, IntentPhase::Failed(_)));
+        open.next().map(|intent| {
+            let IntentKind::Restore { pairs, .. } = &intent.kind;
+            let replaced = pairs.iter().filter(|(old, _)| old.is_some()).count();
+            (intent.phase.clone(), replaced)
+        })
+    }
+
+    fn system_leader(&self) -> Option<NodeId> {
+        self.observed
+            .shards
+            .get(&ShardId::SYSTEM)?
+            .leader
+            .map(evenkeel_shared::ids::ReplicaId::node)
+    }
+
+    /// Whether a shard's acknowledged writes may rest on its leader alone.
+    fn leader_acknowledges(&self, shard: &ShardFacts) -> bool {
+        let keyspace = self.facts.keyspaces.get(&shard.keyspace);
+        !shard.id.is_system()
+            && keyspace.is_some_and(|keyspace| keyspace.policy.sync == SyncPolicy::Leader)
+    }
+}
+
+fn titled(title: String) -> Preflight {
+    Preflight { title, ..Preflight::default() }
+}
+
+/// A refusal with nothing else to say.
+fn refused(title: String, why: String) -> Preflight {
+    Preflight { title, refused: Some(why), ..Preflight::default() }
+}
+
+fn listed(shards: &[ShardId]) -> String {
+    shards.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn phase_words(phase: &IntentPhase) -> &'static str {
+    match phase {
+        IntentPhase::Building => "being built",
+        IntentPhase::Sealing => "sealing the old shards",
+        IntentPhase::Opening => "opening the new shards",
+        IntentPhase::Complete => "waiting to be accepted",
+        IntentPhase::UndoSealing => "being undone: sealing",
+        IntentPhase::UndoOpening => "being undone: opening",
+        IntentPhase::Failed(_) => "given up",
+    }
+}

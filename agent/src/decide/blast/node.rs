@@ -1,0 +1,170 @@
+//! Pre-flight of what is done to a node: kill, drain, evict.
+//!
+//! Invariant: an act that takes a majority away is never below the highest rung.
+
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::preflight::{Harm, Preflight};
+use evenkeel_shared::view::{NodeFacts, NodeIntent, NodeState};
+
+use super::super::facts::{name, takes_more, wanted};
+use super::{Loss, World, listed, refused, titled};
+
+impl World<'_> {
+    pub(super) fn kill(&self, node: NodeId, down_secs: Option<u32>) -> Preflight {
+        let title = format!("kill {}", name(self.facts, node));
+        let known = match self.known(node) {
+            Ok(known) => known,
+            Err(why) => return refused(title, why),
+        };
+        let loss = self.without(node);
+        let mut flight = losing(title, &loss);
+        match down_secs {
+            Some(secs) => flight.notes.push(format!("started again after {secs} s")),
+            None => flight.notes.push("stays down until it is started by hand".to_owned()),
+        }
+        self.note_acknowledged_by_leader(&mut flight);
+        if !known.drills {
+            flight.refused = Some(format!("{} does not take part in drills", known.name));
+        } else if self.observed.state(node) == NodeState::Down {
+            flight.refused = Some(format!("{} is DOWN already", known.name));
+        }
+        if flight.harm > Harm::None {
+            flight.safer = Some(format!("drain {} first", known.name));
+        }
+        flight
+    }
+
+    pub(super) fn drain(&self, node: NodeId, undo: bool) -> Preflight {
+        let called = name(self.facts, node);
+        let title =
+            if undo { format!("stop draining {called}") } else { format!("drain {called}") };
+        let known = match self.known(node) {
+            Ok(known) => known,
+            Err(why) => return refused(title, why),
+        };
+        if undo {
+            let mut flight = titled(title);
+            if known.intent != NodeIntent::Drain {
+                flight.refused = Some(format!("{called} is not draining"));
+            }
+            return flight;
+        }
+        let mut flight = titled(title);
+        if known.intent == NodeIntent::Drain {
+            flight.refused = Some(format!("{called} is draining already"));
+            return flight;
+        }
+        flight.leaders_moved = self.without(node).leaders_moved;
+        let copies = self.data_copies(node);
+        flight.notes.push(format!("{} copies move to other nodes", copies.len()));
+        let takers = |node: &&NodeFacts| takes_more(node, self.observed);
+        let left = self.facts.nodes.values().filter(takers).filter(|other| other.id != node);
+        let left = left.count();
+        let crowded: Vec<ShardId> = copies
+            .into_iter()
+            .filter(|shard| {
+                self.facts.shards.get(shard).is_some_and(|shard| left < wanted(self.facts, shard))
+            })
+            .collect();
+        if !crowded.is_empty() {
+            flight.refused = Some(format!(
+                "only {left} nodes would take copies, too few for {}",
+                listed(&crowded)
+            ));
+            flight.safer = Some("add a node first".to_owned());
+        }
+        flight
+    }
+
+    pub(super) fn evict(&self, node: NodeId) -> Preflight {
+        let called = name(self.facts, node);
+        let title = format!("evict {called}");
+        if let Err(why) = self.known(node) {
+            return refused(title, why);
+        }
+        let state = self.observed.state(node);
+        if state == NodeState::Drained {
+            return titled(title);
+        }
+        if state != NodeState::Down {
+            let mut flight = refused(title, format!("{called} is {state}"));
+            flight.safer = Some(format!("drain {called} first"));
+            return flight;
+        }
+        // It answers no more, so no majority is taken away; what can be said is what is left.
+        let mut flight = titled(title);
+        flight.harm = Harm::Risk;
+        for (shard, seen) in self.shards() {
+            if !seen.voters.iter().any(|voter| voter.node() == node) {
+                continue;
+            }
+            let live = seen.live_voters(self.observed, None);
+            if live < seen.quorum() {
+                flight.quorum_lost.push(shard.id);
+            } else if live == seen.quorum() {
+                flight.no_spare.push(shard.id);
+            }
+        }
+        if !flight.quorum_lost.is_empty() {
+            flight.harm = Harm::Break;
+            flight.notes.push(format!(
+                "{} have no majority without {called}: its disk may hold their last copy",
+                listed(&flight.quorum_lost)
+            ));
+            flight.safer = Some(format!("start {called} again"));
+        }
+        let copies = self.data_copies(node).len();
+        flight.notes.push(format!("{copies} copies are built anew on other nodes"));
+        flight.notes.push(format!("{called} can come back only as a new node"));
+        flight
+    }
+
+    fn known(&self, node: NodeId) -> Result<&NodeFacts, String> {
+        self.facts.nodes.get(&node).ok_or_else(|| format!("no {node} in this cluster"))
+    }
+
+    /// Data shards of which a node should hold a copy.
+    fn data_copies(&self, node: NodeId) -> Vec<ShardId> {
+        let data = self.facts.shards.values().filter(|shard| !shard.id.is_system());
+        let held = data.filter(|shard| shard.replicas.keys().any(|copy| copy.node() == node));
+        held.map(|shard| shard.id).collect()
+    }
+
+    fn note_acknowledged_by_leader(&self, flight: &mut Preflight) {
+        let stopped = flight.leaders_moved.iter().chain(&flight.quorum_lost);
+        let risky = stopped.filter(|shard| {
+            self.facts.shards.get(shard).is_some_and(|shard| self.leader_acknowledges(shard))
+        });
+        let risky: Vec<ShardId> = risky.copied().collect();
+        if risky.is_empty() {
+            flight.writes_dropped = Some(0);
+            return;
+        }
+        flight.harm = flight.harm.max(Harm::Risk);
+        flight.notes.push(format!(
+            "{} acknowledge writes on the leader alone: the last of them may be lost",
+            listed(&risky)
+        ));
+    }
+}
+
+/// A pre-flight of an act that stops a node.
+fn losing(title: String, loss: &Loss) -> Preflight {
+    let mut flight = titled(title);
+    flight.quorum_lost.clone_from(&loss.quorum_lost);
+    flight.no_spare.clone_from(&loss.no_spare);
+    flight.leaders_moved.clone_from(&loss.leaders_moved);
+    flight.harm = match (loss.quorum_lost.is_empty(), loss.no_spare.is_empty()) {
+        (false, _) => Harm::Break,
+        (true, false) => Harm::Risk,
+        (true, true) => Harm::None,
+    };
+    if loss.quorum_lost.contains(&ShardId::SYSTEM) {
+        flight.notes.push("nothing can be repaired without the system shard".to_owned());
+    }
+    if !loss.without_quorum_already.is_empty() {
+        let already = listed(&loss.without_quorum_already);
+        flight.notes.push(format!("no majority already: {already}"));
+    }
+    flight
+}

@@ -1,0 +1,161 @@
+//! Folds what was heard of each node into one picture of the cluster: node states by the majority
+//! of observers that could say, leaders by claims, lag against the leader.
+//!
+//! Invariant: a node is DOWN only by a majority of the living observers, and a claim counts only
+//! from a node that is not held dead; what was not heard stays `None`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evenkeel_shared::heartbeat::{Claim, ReplicaStatus};
+use evenkeel_shared::ids::{NodeId, ReplicaId};
+use evenkeel_shared::view::{
+    ClusterFacts, NodeFacts, NodeIntent, NodeState, Observer, ReplicaRole, ShardFacts,
+};
+
+use super::detector::VerdictState;
+use super::facts::{Heard, NodeObserved, Observed, ReplicaObserved, ShardObserved, members};
+
+/// A sync that takes longer makes a node SLOW: writes wait for it.
+const SLOW_SYNC_US: u32 = 500_000;
+
+/// What was heard of every node, the observer's own entry included.
+pub type HeardNodes = BTreeMap<NodeId, Heard>;
+
+/// The cluster as it looks now; `before` is the picture before, for since when each state holds.
+pub fn observe(
+    facts: &ClusterFacts,
+    heard: &HeardNodes,
+    before: &Observed,
+    now_unix_ms: u64,
+) -> Observed {
+    let mut observed = Observed { at_unix_ms: now_unix_ms, ..Observed::default() };
+    for node in facts.nodes.values() {
+        let mut seen = node_observed(facts, node, heard);
+        let known = before.nodes.get(&node.id).filter(|known| known.state == seen.state);
+        seen.since_unix_ms = known.map_or(now_unix_ms, |known| known.since_unix_ms);
+        observed.nodes.insert(node.id, seen);
+    }
+    for shard in facts.shards.values() {
+        observed.shards.insert(shard.id, shard_observed(shard, heard));
+    }
+    observed
+}
+
+fn node_observed(facts: &ClusterFacts, node: &NodeFacts, heard: &HeardNodes) -> NodeObserved {
+    let observers = observers(node.id, heard);
+    let seen = heard.get(&node.id);
+    let (state, why) = state(facts, node, seen, observers);
+    NodeObserved {
+        state,
+        since_unix_ms: 0,
+        why,
+        observers,
+        incarnation: seen.and_then(|seen| seen.incarnation),
+        phi: seen.and_then(|seen| seen.phi),
+        heard_ms: seen.and_then(|seen| seen.heard_ms),
+        round_trip_us: seen.and_then(|seen| seen.round_trip_us),
+        load: seen.and_then(|seen| seen.load.clone()),
+    }
+}
+
+/// Who could say something of a node (the living others), and who of them hold it dead.
+fn observers(node: NodeId, heard: &HeardNodes) -> Observer {
+    let mut observers = Observer::default();
+    for (_, seen) in heard.iter().filter(|(other, seen)| **other != node && speaks(seen)) {
+        observers.asked += 1;
+        observers.against += u32::from(seen.dead.contains(&node));
+    }
+    observers
+}
+
+/// Whether what a node said last can be relied on.
+fn speaks(seen: &Heard) -> bool {
+    seen.heard_ms.is_some() && seen.verdict == VerdictState::Alive
+}
+
+fn state(
+    facts: &ClusterFacts,
+    node: &NodeFacts,
+    seen: Option<&Heard>,
+    observers: Observer,
+) -> (NodeState, String) {
+    let why = seen.map_or("not heard of".to_owned(), |seen| seen.why.clone());
+    let Observer { against, asked } = observers;
+    if against * 2 > asked {
+        return (NodeState::Down, why);
+    }
+    if against > 0 {
+        return (NodeState::Suspect, format!("held dead by {against} of {asked}"));
+    }
+    let Some(seen) = seen.filter(|seen| seen.heard_ms.is_some()) else {
+        return (NodeState::Unknown, why);
+    };
+    if seen.verdict != VerdictState::Alive {
+        return (NodeState::Suspect, why);
+    }
+    if node.intent == NodeIntent::Drain {
+        let data = facts.shards.values().filter(|shard| !shard.id.is_system());
+        let left = data.filter(|shard| shard.replicas.keys().any(|copy| copy.node() == node.id));
+        let left = left.count();
+        return match left {
+            0 => (NodeState::Drained, "holds no copies".to_owned()),
+            _ => (NodeState::Draining, format!("{left} copies left")),
+        };
+    }
+    if seen.revision == Some(0) {
+        return (NodeState::Joining, "has no map yet".to_owned());
+    }
+    let sync_us = seen.load.as_ref().and_then(|load| load.sync_us);
+    match sync_us.filter(|took| *took > SLOW_SYNC_US) {
+        Some(took) => (NodeState::Slow, format!("last sync took {} ms", took / 1_000)),
+        None => (NodeState::Up, why),
+    }
+}
+
+fn shard_observed(shard: &ShardFacts, heard: &HeardNodes) -> ShardObserved {
+    let statuses: BTreeMap<ReplicaId, &ReplicaStatus> = heard
+        .values()
+        .filter(|seen| speaks(seen))
+        .flat_map(|seen| &seen.replicas)
+        .filter(|status| status.shard == shard.id)
+        .map(|status| (status.replica, status))
+        .collect();
+    let claim = claim(shard, heard);
+    let leader = claim.and_then(|(node, _)| {
+        let on_node = |replica: &ReplicaId| replica.node() == node;
+        let known = statuses.keys().copied().find(on_node);
+        known.or_else(|| shard.replicas.keys().copied().find(on_node))
+    });
+    let status = leader.and_then(|leader| statuses.get(&leader));
+    let highest = statuses.values().map(|status| status.term).max();
+    let set = |list: &[ReplicaId]| list.iter().copied().collect::<BTreeSet<_>>();
+    // A replica that is behind does not know the membership; the leader, or else the facts, do.
+    let voters = status.map(|status| set(&status.voters));
+    let learners = status.map(|status| set(&status.learners));
+    let last = status.map(|status| status.last);
+    ShardObserved {
+        leader,
+        term: claim.map(|(_, claim)| claim.term).or(highest).unwrap_or(0),
+        epoch: status.map_or(shard.epoch, |status| status.epoch),
+        voters: voters.unwrap_or_else(|| members(shard, ReplicaRole::Voter)),
+        learners: learners.unwrap_or_else(|| members(shard, ReplicaRole::Learner)),
+        committed: claim.map(|(_, claim)| claim.committed),
+        replicas: statuses.iter().map(|(id, seen)| (*id, replica_observed(seen, last))).collect(),
+        ops_s: status.map(|status| status.ops_s),
+        log_bytes: status.map(|status| status.log_bytes),
+    }
+}
+
+fn replica_observed(status: &ReplicaStatus, leader_last: Option<u64>) -> ReplicaObserved {
+    let lag = leader_last.map(|last| last.saturating_sub(status.last));
+    ReplicaObserved { lag, filling: status.filling }
+}
+
+/// The claim of the highest term among nodes that are not held dead.
+fn claim(shard: &ShardFacts, heard: &HeardNodes) -> Option<(NodeId, Claim)> {
+    let living = heard.iter().filter(|(_, seen)| seen.verdict != VerdictState::Dead);
+    let claims = living.flat_map(|(node, seen)| seen.claims.iter().map(|claim| (*node, *claim)));
+    claims
+        .filter(|(_, claim)| claim.shard == shard.id)
+        .max_by_key(|(node, claim)| (claim.term, claim.committed, *node))
+}

@@ -1,0 +1,100 @@
+//! Where copies go: apart by zone first, then by load relative to capacity.
+//!
+//! Invariant: no node holds two copies of one shard, and equal inputs give equal places.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use evenkeel_shared::ids::NodeId;
+
+/// A node that may be given copies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The node.
+    pub node: NodeId,
+    /// Its failure domain.
+    pub zone: String,
+    /// Its share, relative to the others'.
+    pub capacity: u32,
+    /// Copies that it holds already.
+    pub holds: u32,
+}
+
+/// Where new shards go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// The nodes of each shard; the first one initialises it and leads at first.
+    pub shards: Vec<Vec<NodeId>>,
+    /// What could not be kept, in words.
+    pub notes: Vec<String>,
+}
+
+/// Places `shards` new shards with `replicas` copies each.
+pub fn place(nodes: &[Candidate], shards: u16, replicas: u8) -> Placement {
+    let wanted = usize::from(replicas);
+    let copies = wanted.min(nodes.len());
+    let mut load: BTreeMap<NodeId, u32> =
+        nodes.iter().map(|node| (node.node, node.holds)).collect();
+    let mut leads: BTreeMap<NodeId, u32> = BTreeMap::new();
+    let mut placement = Placement { shards: Vec::new(), notes: notes(nodes, wanted) };
+    for _ in 0..shards {
+        let mut chosen: Vec<&Candidate> = Vec::new();
+        for _ in 0..copies {
+            let zones = chosen.iter().map(|node| node.zone.as_str()).collect::<Vec<_>>();
+            let free = nodes.iter().filter(|node| !chosen.contains(node));
+            let best = free.min_by_key(|node| {
+                let held = load.get(&node.node).copied().unwrap_or(0);
+                (crowding(&zones, &node.zone), share(held + 1, node.capacity), node.node)
+            });
+            let Some(best) = best else { break };
+            *load.entry(best.node).or_default() += 1;
+            chosen.push(best);
+        }
+        // The first one leads: whoever leads least for its capacity.
+        chosen.sort_by_key(|node| {
+            let led = leads.get(&node.node).copied().unwrap_or(0);
+            (share(led + 1, node.capacity), node.node)
+        });
+        if let Some(first) = chosen.first() {
+            *leads.entry(first.node).or_default() += 1;
+        }
+        placement.shards.push(chosen.into_iter().map(|node| node.node).collect());
+    }
+    placement
+}
+
+/// The best node for one more copy of a shard whose other copies lie in `zones`.
+pub fn best<'a>(candidates: &'a [Candidate], zones: &[&str]) -> Option<&'a Candidate> {
+    candidates.iter().min_by_key(|node| {
+        (crowding(zones, &node.zone), share(node.holds + 1, node.capacity), node.node)
+    })
+}
+
+/// How many copies lie in this zone already.
+pub fn crowding(zones: &[&str], zone: &str) -> usize {
+    zones.iter().filter(|other| **other == zone).count()
+}
+
+/// A count relative to a capacity, in millionths; a capacity of 0 counts as 1.
+pub fn share(count: u32, capacity: u32) -> u64 {
+    u64::from(count) * 1_000_000 / u64::from(capacity.max(1))
+}
+
+fn notes(nodes: &[Candidate], wanted: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if nodes.len() < wanted {
+        notes.push(format!("only {} nodes for {wanted} copies of each shard", nodes.len()));
+    }
+    let zones: std::collections::BTreeSet<&str> =
+        nodes.iter().map(|node| node.zone.as_str()).collect();
+    let copies = wanted.min(nodes.len());
+    if zones.len() < copies {
+        notes.push(format!(
+            "{copies} copies of each shard in {} zones: one zone's loss takes more than one copy",
+            zones.len()
+        ));
+    }
+    notes
+}

@@ -1,0 +1,305 @@
+//! What must be done so that each shard has its copies: one step a shard, ordered by how close the
+//! shard is to loss.
+//!
+//! Invariant: no step leaves a shard without a majority of voters on living nodes, or moves two
+//! voters of a data shard at once. A shard in doubt (no leader, no majority) is left alone.
+
+mod system;
+
+#[cfg(test)]
+mod tests;
+
+use evenkeel_shared::ids::{NodeId, ReplicaId};
+use evenkeel_shared::view::{
+    ClusterFacts, NodeIntent, NodeState, ReplicaRole, ShardFacts, ShardPhase,
+};
+
+use super::facts::{Observed, ShardObserved, members, name, takes_more, wanted};
+use super::placement::{Candidate, best, crowding, share};
+use super::plan::{Plan, Step, StepKind};
+
+/// How much repair may do at once.
+#[derive(Clone, Copy, Debug)]
+pub struct RepairSettings {
+    /// Steps in one plan.
+    pub steps_max: usize,
+    /// How long a node that holds the system shard may be DOWN before it is replaced there.
+    pub system_grace_ms: u64,
+}
+
+impl Default for RepairSettings {
+    fn default() -> Self {
+        Self { steps_max: 8, system_grace_ms: 30_000 }
+    }
+}
+
+/// Why a replica has to go.
+type Leaving = (ReplicaId, String);
+
+/// Everything that one shard's decision rests on.
+pub(super) struct Case<'a> {
+    pub(super) facts: &'a ClusterFacts,
+    pub(super) observed: &'a Observed,
+    pub(super) settings: &'a RepairSettings,
+    pub(super) shard: &'a ShardFacts,
+    pub(super) seen: &'a ShardObserved,
+}
+
+/// The steps that are due now.
+pub fn repair(facts: &ClusterFacts, observed: &Observed, settings: &RepairSettings) -> Plan {
+    let mut plan = Plan::default();
+    let mut steps: Vec<(usize, Step)> = Vec::new();
+    for shard in facts.shards.values().filter(|shard| shard.phase != ShardPhase::Retired) {
+        let Some(seen) = observed.shards.get(&shard.id) else { continue };
+        let case = Case { facts, observed, settings, shard, seen };
+        match case.decide() {
+            Ok(Some(step)) => steps.push((case.spare(), step)),
+            Ok(None) => {}
+            Err(why) => plan.declined.push((shard.id, why)),
+        }
+    }
+    // Time to loss: whoever can spare fewest copies comes first, the system shard before others.
+    steps.sort_by_key(|(spare, step)| (*spare, step.shard));
+    plan.steps = steps.into_iter().map(|(_, step)| step).take(settings.steps_max).collect();
+    plan
+}
+
+impl<'a> Case<'a> {
+    fn decide(&self) -> Result<Option<Step>, String> {
+        let Some(leader) = self.seen.leader else { return Err("no leader".to_owned()) };
+        let live = self.seen.live_voters(self.observed, None);
+        if live < self.seen.quorum() {
+            let voters = self.seen.voters.len();
+            return Err(format!("only {live} of {voters} voters live: no majority"));
+        }
+        if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) }
+    }
+
+    /// Copies that can be lost before the shard loses its majority.
+    fn spare(&self) -> usize {
+        self.seen.live_voters(self.observed, None).saturating_sub(self.seen.quorum())
+    }
+
+    fn data(&self, leader: ReplicaId) -> Result<Option<Step>, String> {
+        if let Some(step) = self.unfed_learner() {
+            return Ok(Some(step));
+        }
+        let leaving = self.leaving(&self.seen.voters);
+        let staying = self.seen.voters.len() - leaving.len();
+        let learners = self.keepable_learners();
+        if let Some((gone, why)) = self.leaving(&self.learners()).first() {
+            return Ok(Some(self.step(StepKind::Remove { replica: *gone }, why.clone())));
+        }
+        let target = wanted(self.facts, self.shard);
+        let ready = learners.iter().copied().find(|replica| self.seen.caught_up(*replica));
+        if staying + learners.len() < target {
+            let short = || format!("{staying} of {target} copies");
+            let why = leaving.first().map_or_else(short, |(_, why)| why.clone());
+            match self.add_replica(&why) {
+                Ok(step) => return Ok(Some(step)),
+                Err(why) if ready.is_none() => return Err(why),
+                // Not all can be replaced; one that is ready is better than none.
+                Err(_) => {}
+            }
+        }
+        if let Some((old, why)) = leaving.first() {
+            return Ok(self.replace(leader, *old, ready, why, staying >= target));
+        }
+        let Some(learner) = learners.first() else {
+            return Ok(self.surplus(leader, staying, target));
+        };
+        let Some(ready) = ready else { return Ok(None) };
+        if staying < target {
+            let kind = StepKind::Promote { replicas: vec![ready], replaces: Vec::new() };
+            return Ok(self.safe(kind, format!("{staying} of {target} copies")));
+        }
+        // One copy more than wanted, and all are well: the worst placed one goes.
+        let worst = self.worst(self.seen.voters.iter().copied().chain([*learner]));
+        match worst {
+            Some(worst) if worst != *learner => {
+                let why = format!("{} is better placed", name(self.facts, ready.node()));
+                Ok(self.replace(leader, worst, Some(ready), &why, false))
+            }
+            _ => {
+                let why = "one copy more than wanted".to_owned();
+                Ok(Some(self.step(StepKind::Remove { replica: *learner }, why)))
+            }
+        }
+    }
+
+    /// Takes a voter out, in exchange for a learner that is ready; the leader hands over first.
+    fn replace(
+        &self,
+        leader: ReplicaId,
+        old: ReplicaId,
+        ready: Option<ReplicaId>,
+        why: &str,
+        spare: bool,
+    ) -> Option<Step> {
+        if ready.is_none() && !spare {
+            return None;
+        }
+        if old == leader {
+            return self.hand_over(leader, why);
+        }
+        let kind = match ready {
+            Some(new) => StepKind::Promote { replicas: vec![new], replaces: vec![old] },
+            None => StepKind::Demote { replicas: vec![old] },
+        };
+        self.safe(kind, why.to_owned())
+    }
+
+    fn surplus(&self, leader: ReplicaId, staying: usize, target: usize) -> Option<Step> {
+        if staying <= target {
+            return None;
+        }
+        let worst = self.worst(self.seen.voters.iter().copied())?;
+        self.replace(leader, worst, None, &format!("{staying} copies, {target} wanted"), true)
+    }
+
+    /// Hands leadership to the voter that is best placed to take it.
+    pub(super) fn hand_over(&self, from: ReplicaId, why: &str) -> Option<Step> {
+        let heirs = self.seen.voters.iter().copied().filter(|heir| {
+            *heir != from && self.observed.lives(heir.node()) && self.seen.caught_up(*heir)
+        });
+        let to = heirs.min_by_key(|heir| {
+            let behind = self.seen.replicas.get(heir).and_then(|seen| seen.lag);
+            (self.goes(*heir).is_some(), behind, *heir)
+        })?;
+        Some(self.step(StepKind::TransferLeader { from, to }, why.to_owned()))
+    }
+
+    /// A replica that the map has given out and the shard's own log does not know yet.
+    pub(super) fn unfed_learner(&self) -> Option<Step> {
+        let known = |replica: &ReplicaId| {
+            self.seen.voters.contains(replica) || self.seen.learners.contains(replica)
+        };
+        let learners = members(self.shard, ReplicaRole::Learner);
+        let replica = learners.into_iter().find(|replica| {
+            !known(replica) && self.goes(*replica).is_none() && self.observed.lives(replica.node())
+        })?;
+        let why = format!("new replica on {}", name(self.facts, replica.node()));
+        let mut step = self.step(StepKind::AddLearner { replica }, why);
+        step.price_bytes = self.seen.log_bytes.unwrap_or(0);
+        Some(step)
+    }
+
+    pub(super) fn add_replica(&self, why: &str) -> Result<Step, String> {
+        let taken: Vec<ReplicaId> = self.copies();
+        let staying = taken.iter().filter(|replica| self.goes(**replica).is_none());
+        let zones: Vec<&str> = staying.filter_map(|replica| self.zone(replica.node())).collect();
+        let free = candidates(self.facts, self.observed)
+            .into_iter()
+            .filter(|node| taken.iter().all(|replica| replica.node() != node.node))
+            .collect::<Vec<_>>();
+        let node = best(&free, &zones).ok_or_else(|| format!("{why}: no node to take a copy"))?;
+        let mut step = self.step(StepKind::AddReplica { node: node.node }, why.to_owned());
+        step.price_bytes = self.seen.log_bytes.unwrap_or(0);
+        Ok(step)
+    }
+
+    /// Those among the replicas that have to go, with the reason; the dead before the drained.
+    pub(super) fn leaving<'r>(
+        &self,
+        replicas: impl IntoIterator<Item = &'r ReplicaId>,
+    ) -> Vec<Leaving> {
+        let goes = |replica: &ReplicaId| Some((*replica, self.goes(*replica)?));
+        let mut leaving: Vec<Leaving> = replicas.into_iter().filter_map(goes).collect();
+        leaving.sort_by_key(|(replica, _)| (self.observed.lives(replica.node()), *replica));
+        leaving
+    }
+
+    /// Why a replica can't stay where it is, if so.
+    pub(super) fn goes(&self, replica: ReplicaId) -> Option<String> {
+        let id = replica.node();
+        let Some(node) = self.facts.nodes.get(&id) else {
+            return Some(format!("{id} has left"));
+        };
+        let grace = self.grace_ms();
+        let down = self.observed.in_state_ms(id);
+        if self.observed.state(id) == NodeState::Down && down > grace {
+            return Some(format!("{} DOWN for {} s", node.name, down / 1_000));
+        }
+        (node.intent == NodeIntent::Drain).then(|| format!("{} is draining", node.name))
+    }
+
+    /// A step, unless it would leave the shard without a living majority.
+    pub(super) fn safe(&self, kind: StepKind, why: String) -> Option<Step> {
+        let (add, take): (&[ReplicaId], &[ReplicaId]) = match &kind {
+            StepKind::Promote { replicas, replaces } => (replicas, replaces),
+            StepKind::Demote { replicas } => (&[], replicas),
+            _ => (&[], &[]),
+        };
+        let mut after = self.seen.clone();
+        after.voters.extend(add);
+        after.voters.retain(|voter| !take.contains(voter));
+        let majority = after.live_voters(self.observed, None) >= after.quorum();
+        majority.then(|| self.step(kind, why))
+    }
+
+    pub(super) fn step(&self, kind: StepKind, why: String) -> Step {
+        Step::new(self.shard.id, self.seen.epoch, kind, why)
+    }
+
+    fn keepable_learners(&self) -> Vec<ReplicaId> {
+        let mut learners = self.learners();
+        learners.retain(|replica| self.goes(*replica).is_none());
+        learners
+    }
+
+    /// Learners in the shard's own log, and those given out that are not in it yet.
+    fn learners(&self) -> Vec<ReplicaId> {
+        let given = members(self.shard, ReplicaRole::Learner);
+        let mut all = given;
+        all.extend(&self.seen.learners);
+        all.retain(|replica| !self.seen.voters.contains(replica));
+        all.into_iter().collect()
+    }
+
+    /// Every replica of the shard, wanted or observed.
+    fn copies(&self) -> Vec<ReplicaId> {
+        let seen = self.seen.voters.iter().chain(&self.seen.learners);
+        seen.chain(self.shard.replicas.keys()).copied().collect()
+    }
+
+    /// The copy whose zone is most crowded, then whose node holds most for its capacity.
+    fn worst(&self, copies: impl Iterator<Item = ReplicaId>) -> Option<ReplicaId> {
+        let copies: Vec<ReplicaId> = copies.collect();
+        let zones: Vec<&str> = copies.iter().filter_map(|copy| self.zone(copy.node())).collect();
+        let held = candidates(self.facts, self.observed);
+        copies.into_iter().max_by_key(|copy| {
+            let zone = self.zone(copy.node()).unwrap_or_default();
+            let load = held.iter().find(|node| node.node == copy.node());
+            let load = load.map_or(u64::MAX, |node| share(node.holds, node.capacity));
+            (crowding(&zones, zone), load, *copy)
+        })
+    }
+
+    fn zone(&self, node: NodeId) -> Option<&'a str> {
+        self.facts.nodes.get(&node).map(|node| node.zone.as_str())
+    }
+
+    fn grace_ms(&self) -> u64 {
+        let policy = self.facts.keyspaces.get(&self.shard.keyspace).map(|space| &space.policy);
+        let system = self.shard.id.is_system();
+        policy.filter(|_| !system).map_or(self.settings.system_grace_ms, |policy| policy.grace_ms)
+    }
+}
+
+/// The nodes that may be given copies, with the data copies that each should hold now.
+pub fn candidates(facts: &ClusterFacts, observed: &Observed) -> Vec<Candidate> {
+    let holds = |node: NodeId| {
+        let data = facts.shards.values().filter(|shard| !shard.id.is_system());
+        let held = data.filter(|shard| shard.replicas.keys().any(|copy| copy.node() == node));
+        u32::try_from(held.count()).unwrap_or(u32::MAX)
+    };
+    let takers = facts.nodes.values().filter(|node| takes_more(node, observed));
+    takers
+        .map(|node| Candidate {
+            node: node.id,
+            zone: node.zone.clone(),
+            capacity: node.capacity,
+            holds: holds(node.id),
+        })
+        .collect()
+}
