@@ -1,0 +1,30 @@
+//! The interactive console: what is known (`model`), how it changes (`update`), how it is drawn
+//! (`view`), and the loop that joins them to a terminal and a feed (`run`).
+//!
+//! `update` and `view` read no clock and do no I/O: time arrives in messages, requests leave as
+//! effects. Verdicts are the agents'; nothing here judges the cluster.
+
+mod action;
+mod effect;
+mod feed;
+mod format;
+mod message;
+mod model;
+mod number;
+mod options;
+mod run;
+mod theme;
+mod update;
+mod view;
+mod widget;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use effect::Effect;
+pub use feed::Feed;
+pub use message::{LinkState, Message};
+pub use options::{ConsoleOptions, ThemeChoice};
+pub use run::run;

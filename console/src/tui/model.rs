@@ -1,0 +1,179 @@
+//! Everything that the console knows and everything that the operator has chosen.
+//!
+//! Selections hold ids, never row numbers: a refresh can't put another node under a key.
+
+pub(crate) mod attention;
+pub(crate) mod clean;
+pub(crate) mod cluster;
+pub(crate) mod cursor;
+pub(crate) mod dialog;
+pub(crate) mod journal;
+pub(crate) mod layer;
+pub(crate) mod lock;
+pub(crate) mod ring;
+pub(crate) mod rows;
+pub(crate) mod track;
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use ratatui::layout::Size;
+
+use evenkeel_shared::event::Severity;
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::preflight::Action;
+
+use super::action::Screen;
+use super::options::ConsoleOptions;
+use super::theme::{Theme, Tone};
+use cluster::Cluster;
+use cursor::Cursor;
+use journal::EventKey;
+use layer::Layer;
+use lock::Lock;
+
+/// How long a line about something done stays.
+pub(crate) const STATUS_SHOWN_MS: u64 = 12_000;
+/// Acts whose answers are waited for; more would not be kept apart on one line.
+pub(crate) const PENDING_MAX: usize = 8;
+
+/// The whole state of the console.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    /// Milliseconds since 1970, as of the last tick.
+    pub(crate) now: u64,
+    /// The terminal's size.
+    pub(crate) size: Size,
+    /// The screen that is shown.
+    pub(crate) screen: Screen,
+    /// What lies over it, the uppermost last.
+    pub(crate) layers: Vec<Layer>,
+    /// What is heard from the cluster.
+    pub(crate) live: Cluster,
+    /// What was heard when the screen was frozen.
+    pub(crate) frozen: Option<Box<Frozen>>,
+    /// The chosen rows.
+    pub(crate) chosen: Chosen,
+    /// The words of each screen's filter.
+    pub(crate) filters: BTreeMap<Screen, String>,
+    /// The column that each screen sorts by.
+    pub(crate) sorts: BTreeMap<Screen, usize>,
+    /// Events that matter less are hidden.
+    pub(crate) severity: Severity,
+    /// Whether harmful acts are let through.
+    pub(crate) lock: Lock,
+    /// The last thing worth saying.
+    pub(crate) status: Option<Status>,
+    /// Acts that were sent and not answered.
+    pub(crate) pending: Vec<Pending>,
+    /// How things look.
+    pub(crate) theme: Theme,
+    /// The zone of the times shown.
+    pub(crate) zone: TimeZone,
+    /// What the header calls the cluster.
+    pub(crate) title: String,
+    /// The archive that a backup proposes.
+    pub(crate) archive: Option<String>,
+}
+
+/// A held screen.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    /// What was known.
+    pub(crate) cluster: Cluster,
+    /// When.
+    pub(crate) at: u64,
+    /// Events that have arrived since.
+    pub(crate) events_since: u64,
+}
+
+/// The chosen row of each list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chosen {
+    /// In Nodes and Load.
+    pub(crate) node: Cursor<NodeId>,
+    /// In Shards.
+    pub(crate) shard: Cursor<ShardId>,
+    /// The first node column of the matrix.
+    pub(crate) column: usize,
+    /// In Backups: archive and id.
+    pub(crate) backup: Cursor<(String, String)>,
+    /// In Events; none: at the newest.
+    pub(crate) event: Cursor<EventKey>,
+}
+
+/// A sentence for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// The sentence.
+    pub(crate) text: String,
+    /// What kind.
+    pub(crate) tone: Tone,
+    /// When it was said.
+    pub(crate) at: u64,
+}
+
+/// An act that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// The act.
+    pub(crate) action: Action,
+    /// In words.
+    pub(crate) what: String,
+    /// When.
+    pub(crate) since: u64,
+}
+
+impl Model {
+    /// The console before anything was heard.
+    pub(crate) fn new(options: &ConsoleOptions, theme: Theme, zone: TimeZone, now: u64) -> Self {
+        let mut live = Cluster::default();
+        for address in &options.addresses {
+            live.dialling(address, now);
+        }
+        Self {
+            now,
+            size: Size::new(80, 24),
+            screen: Screen::default(),
+            layers: Vec::new(),
+            live,
+            frozen: None,
+            chosen: Chosen::default(),
+            filters: BTreeMap::new(),
+            sorts: BTreeMap::new(),
+            severity: Severity::Info,
+            lock: Lock::new(options),
+            status: None,
+            pending: Vec::new(),
+            theme,
+            zone,
+            title: clean::text(&options.title),
+            archive: options.archive.clone(),
+        }
+    }
+
+    /// What is shown: the cluster as heard, or as it was when frozen.
+    pub(crate) fn shown(&self) -> &Cluster {
+        self.frozen.as_ref().map_or(&self.live, |frozen| &frozen.cluster)
+    }
+
+    /// The time for which ages are shown.
+    pub(crate) fn shown_at(&self) -> u64 {
+        self.frozen.as_ref().map_or(self.now, |frozen| frozen.at)
+    }
+
+    /// The filter of a screen; empty when none.
+    pub(crate) fn filter(&self, screen: Screen) -> &str {
+        self.filters.get(&screen).map_or("", String::as_str)
+    }
+
+    /// The sort column of a screen, by its place in `rows::sorts`.
+    pub(crate) fn sort(&self, screen: Screen) -> usize {
+        self.sorts.get(&screen).copied().unwrap_or(0)
+    }
+
+    /// Says something in the status line.
+    pub(crate) fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.status = Some(Status { text: text.into(), tone, at: self.now });
+    }
+}

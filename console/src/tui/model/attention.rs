@@ -1,0 +1,133 @@
+//! What deserves a look, worst first: the agents' verdicts put into sentences.
+
+use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::view::{
+    ClusterView, IntentKind, IntentPhase, NodeState, ShardHealth, ShardView,
+};
+
+use super::cluster::Cluster;
+use crate::tui::LinkState;
+use crate::tui::format;
+use crate::tui::theme::Tone;
+
+/// Sentences that are shown; a longer list is not read.
+pub(crate) const ATTENTION_MAX: usize = 7;
+/// Where the agents' detector begins to suspect a peer; drawn as a mark, never judged here.
+pub(crate) const PHI_SUSPECT: f64 = 8.0;
+/// Suspicion that is worth a sentence before it is a verdict.
+const PHI_RISING: f64 = 4.0;
+/// How full a disk may be before it is worth a sentence.
+const DISK_FULL: f64 = 0.85;
+
+/// One sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// How bad.
+    pub(crate) tone: Tone,
+    /// In words.
+    pub(crate) text: String,
+}
+
+/// The findings, worst first.
+pub(crate) fn findings(cluster: &Cluster, now: u64) -> Vec<Finding> {
+    let mut found = Vec::new();
+    links(cluster, now, &mut found);
+    if let Some(view) = cluster.view() {
+        shards(view, &mut found);
+        for node in &view.nodes {
+            nodes(cluster, view, node.id, now, &mut found);
+        }
+        intents(view, &mut found);
+    }
+    let rank = |finding: &Finding| match finding.tone {
+        Tone::Bad => 0,
+        Tone::Warn => 1,
+        _ => 2,
+    };
+    found.sort_by_key(rank);
+    found.truncate(ATTENTION_MAX);
+    found
+}
+
+fn links(cluster: &Cluster, now: u64, found: &mut Vec<Finding>) {
+    if cluster.links.is_empty() || cluster.is_connected() {
+        return;
+    }
+    let lost = cluster.links.iter().filter_map(|(address, link)| match &link.state {
+        LinkState::Lost { why } => Some((link.since, address, why)),
+        _ => None,
+    });
+    if let Some((since, address, why)) = lost.max_by_key(|(since, ..)| *since) {
+        let age = format::age(now.saturating_sub(since));
+        let text = format!("no agent reachable for {age}: {address} {why}");
+        found.push(Finding { tone: Tone::Bad, text });
+    }
+}
+
+fn shards(view: &ClusterView, found: &mut Vec<Finding>) {
+    let list = |health| -> Vec<&ShardView> {
+        view.system.iter().chain(&view.shards).filter(|s| s.health == health).collect()
+    };
+    let unavailable = list(ShardHealth::Unavailable);
+    if !unavailable.is_empty() {
+        let names: Vec<String> = unavailable.iter().map(|shard| shard.id.to_string()).collect();
+        let what = format::plural(names.len(), "shard");
+        let text = format!("{what} can't be written: {}", format::some_of(&names, 5));
+        found.push(Finding { tone: Tone::Bad, text });
+    }
+    let hanging = list(ShardHealth::UnderReplicated).into_iter().filter_map(|shard| {
+        let voters = shard.replicas.iter().filter(|r| super::rows::is_whole_voter(r)).count();
+        let all = shard.replicas.iter().filter(|r| super::rows::is_voter(r)).count();
+        (all > 1 && voters == all / 2 + 1).then(|| shard.id.to_string())
+    });
+    let hanging: Vec<String> = hanging.collect();
+    if !hanging.is_empty() {
+        let what = format::plural(hanging.len(), "shard");
+        let text = format!("{what} without a copy to spare: {}", format::some_of(&hanging, 5));
+        found.push(Finding { tone: Tone::Warn, text });
+    }
+}
+
+fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, now: u64, found: &mut Vec<Finding>) {
+    let Some(node) = cluster.node(id) else { return };
+    let name = &node.name;
+    let since = format::age(view.taken_unix_ms.saturating_sub(node.since_unix_ms));
+    let why = if node.why.is_empty() { String::new() } else { format!(": {}", node.why) };
+    let mut say = |tone, text| found.push(Finding { tone, text });
+    match node.state {
+        NodeState::Down => say(Tone::Bad, format!("{name} down {since}{why}")),
+        NodeState::Suspect => say(Tone::Warn, format!("{name} suspected {since}{why}")),
+        NodeState::Slow => say(Tone::Warn, format!("{name} slow {since}{why}")),
+        NodeState::Draining => say(Tone::Info, format!("{name} draining {since}{why}")),
+        NodeState::Joining => say(Tone::Info, format!("{name} joining {since}{why}")),
+        _ => {}
+    }
+    let phi = node.phi.filter(|phi| (PHI_RISING..PHI_SUSPECT).contains(phi));
+    if let Some(phi) = phi.filter(|_| node.state == NodeState::Up) {
+        say(Tone::Warn, format!("{name} phi {phi:.1} rising, suspect at {PHI_SUSPECT:.0}"));
+    }
+    let disk = cluster.load(id, now).and_then(|seen| disk_share(seen.load));
+    if let Some(share) = disk.filter(|share| *share >= DISK_FULL) {
+        say(Tone::Warn, format!("{name} disk {:.0}% full", share * 100.0));
+    }
+}
+
+/// How full the data folder's disk is.
+pub(crate) fn disk_share(load: &evenkeel_shared::heartbeat::Load) -> Option<f64> {
+    let total = load.disk_total_bytes.filter(|total| *total > 0)?;
+    Some(crate::tui::number::float(load.disk_used_bytes?) / crate::tui::number::float(total))
+}
+
+fn intents(view: &ClusterView, found: &mut Vec<Finding>) {
+    for intent in &view.intents {
+        let IntentKind::Restore { backup, .. } = &intent.kind;
+        let (tone, text) = match &intent.phase {
+            IntentPhase::Complete => {
+                (Tone::Info, format!("restore of {backup} waits for accept or undo"))
+            }
+            IntentPhase::Failed(why) => (Tone::Bad, format!("restore of {backup} failed: {why}")),
+            _ => (Tone::Info, format!("restore of {backup} under way")),
+        };
+        found.push(Finding { tone, text });
+    }
+}

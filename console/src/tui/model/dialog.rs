@@ -1,0 +1,105 @@
+//! The confirmation of a harmful act: what it would do, and how hard it must be confirmed.
+//!
+//! Nothing is sent before a pre-flight of exactly this act has been shown and confirmed.
+
+use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::preflight::{Action, Harm, Preflight};
+use tui_input::Input;
+
+/// How long a killed node stays down unless the operator says otherwise.
+pub(crate) const DOWN_SECS_DEFAULT: u32 = 10;
+/// What the arrows offer; the last is for good.
+pub(crate) const DOWN_SECS: [Option<u32>; 7] =
+    [Some(5), Some(10), Some(30), Some(60), Some(300), Some(900), None];
+
+/// One act on its way to be confirmed.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialog {
+    /// The act.
+    pub(crate) action: Action,
+    /// In words: "kill n3".
+    pub(crate) title: String,
+    /// What must be typed for `Harm::Risk`.
+    pub(crate) name: String,
+    /// How far it is.
+    pub(crate) stage: Stage,
+    /// What can be chosen with the arrows.
+    pub(crate) choice: Choice,
+    /// What is being typed: the confirmation, or the archive.
+    pub(crate) input: Input,
+    /// Whether figures go to the choice instead of the confirmation.
+    pub(crate) editing_choice: bool,
+    /// Why the last attempt was not accepted.
+    pub(crate) hint: Option<String>,
+}
+
+/// How far an act is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The archive's folder is being typed.
+    Archive,
+    /// The agents were asked.
+    Asking {
+        /// When.
+        since: u64,
+    },
+    /// The agents have answered.
+    Ready {
+        /// What the act would do.
+        preflight: Box<Preflight>,
+        /// When the answer came.
+        at: u64,
+    },
+    /// The agents could not answer.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What can be changed before confirming.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Nothing.
+    None,
+    /// How long a killed node stays down.
+    Down,
+    /// Who leads next; the first is the best candidate.
+    Target(Vec<Option<NodeId>>),
+}
+
+impl Dialog {
+    /// What must be typed, if anything.
+    pub(crate) fn phrase(&self) -> Option<String> {
+        let Stage::Ready { preflight, .. } = &self.stage else { return None };
+        match preflight.harm {
+            Harm::None => None,
+            Harm::Risk => Some(self.name.clone()),
+            Harm::Break => Some(format!("OVERRIDE {}", self.name)),
+        }
+    }
+
+    /// Why the act can't be done at all.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Ready { preflight, .. } => preflight.refused.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// How long the node stays down, if that is the question.
+    pub(crate) fn down_secs(&self) -> Option<Option<u32>> {
+        match (&self.choice, &self.action) {
+            (Choice::Down, Action::Kill { down_secs, .. }) => Some(*down_secs),
+            _ => None,
+        }
+    }
+
+    /// Who is to lead, if that is the question.
+    pub(crate) fn target(&self) -> Option<Option<NodeId>> {
+        match &self.action {
+            Action::Switchover { to, .. } | Action::Failover { to, .. } => Some(*to),
+            _ => None,
+        }
+    }
+}

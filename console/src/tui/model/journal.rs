@@ -1,0 +1,49 @@
+//! Journal lines as they arrived, in order of time, each once.
+//!
+//! Every agent sends every line, and a line may come before and after it was committed: lines
+//! are told apart by when, who and what, and the committed copy wins.
+
+use std::collections::BTreeMap;
+
+use evenkeel_shared::event::Event;
+use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::limits::EVENTS_MAX;
+
+use super::clean;
+
+/// What makes a line itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EventKey {
+    /// When it happened.
+    pub(crate) unix_ms: u64,
+    reporter: NodeId,
+    what: String,
+}
+
+/// The lines that are kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    lines: BTreeMap<EventKey, Event>,
+}
+
+impl Journal {
+    /// Takes a line; whether it is a new one.
+    pub(crate) fn add(&mut self, mut event: Event) -> bool {
+        clean::event(&mut event);
+        let what = event.what.clone();
+        let key = EventKey { unix_ms: event.unix_ms, reporter: event.reporter, what };
+        let known = self.lines.get(&key).map(|line| line.id);
+        if known.is_none_or(|id| id == 0) {
+            self.lines.insert(key, event);
+        }
+        while self.lines.len() > EVENTS_MAX {
+            self.lines.pop_first();
+        }
+        known.is_none()
+    }
+
+    /// The lines, oldest first.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&EventKey, &Event)> {
+        self.lines.iter()
+    }
+}

@@ -1,0 +1,23 @@
+//! What can lie over a screen. Keys go to the uppermost layer first.
+
+use tui_input::Input;
+
+use super::dialog::Dialog;
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub(crate) enum Layer {
+    /// Details of the chosen row, over the whole body; keys of the screen work on.
+    Detail,
+    /// The list of keys, scrolled by so many lines.
+    Help(u16),
+    /// The filter's line, with what it was before.
+    Filter {
+        /// The line being written.
+        input: Input,
+        /// What Esc puts back.
+        before: String,
+    },
+    /// The confirmation of a harmful act.
+    Dialog(Box<Dialog>),
+}

@@ -1,0 +1,34 @@
+//! What the command line decides about the console before it starts.
+
+/// How the console is to start.
+#[derive(Clone, Debug, Default)]
+pub struct ConsoleOptions {
+    /// Harmful actions stay locked whatever is pressed.
+    pub read_only: bool,
+    /// Start with harmful actions unlocked, and keep them so.
+    pub unlocked: bool,
+    /// Draw with ASCII glyphs only.
+    pub ascii: bool,
+    /// The colours.
+    pub theme: ThemeChoice,
+    /// What the header calls the cluster; empty: the start of its id.
+    pub title: String,
+    /// The archive that a backup dialog proposes while the catalogue is empty.
+    pub archive: Option<String>,
+    /// Addresses that are being dialled, shown until one answers.
+    pub addresses: Vec<String>,
+}
+
+/// Which colours to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ThemeChoice {
+    /// Dark, or none when `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// For dark terminals.
+    Dark,
+    /// For light terminals.
+    Light,
+    /// No colours: glyphs, words and modifiers only.
+    Mono,
+}

@@ -1,0 +1,120 @@
+//! The loop: wait for one message, take all that wait, update, draw once.
+//!
+//! Input is never polled, frames are at least 10 ms apart, and nothing is drawn while nothing
+//! that is shown has changed. This file is the only one of the console's that reads a clock.
+
+mod pace;
+mod terminal;
+
+use std::time::{Duration, SystemTime};
+
+use color_eyre::eyre::{Result, WrapErr};
+use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
+use futures::StreamExt;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::model::Model;
+use super::theme::Theme;
+use super::update::update;
+use super::view::view;
+use super::{ConsoleOptions, Effect, Feed, Message};
+use pace::{Pace, Urgency, urgency};
+use terminal::Screen;
+
+/// Messages taken before a frame is drawn, so that a flood can't keep the screen still.
+const BATCH_MAX: usize = 1_024;
+/// How often ages move on.
+const TICK: Duration = Duration::from_secs(1);
+/// Lines that a turn of the wheel moves.
+const WHEEL_LINES: i16 = 3;
+
+/// Runs the console until the operator leaves it.
+pub async fn run(options: ConsoleOptions, mut feed: Box<dyn Feed>) -> Result<()> {
+    let colour_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let theme = Theme::new(options.theme, options.ascii, colour_allowed);
+    let mut model = Model::new(&options, theme, TimeZone::system(), now_unix_ms());
+    let messages = feed.messages();
+    let mut screen = Screen::open().wrap_err("open the terminal")?;
+    let result = turn(&mut model, feed.as_ref(), messages, &mut screen).await;
+    screen.close().wrap_err("restore the terminal")?;
+    result
+}
+
+async fn turn(
+    model: &mut Model,
+    feed: &dyn Feed,
+    mut messages: mpsc::Receiver<Message>,
+    screen: &mut Screen,
+) -> Result<()> {
+    model.size = screen.size()?;
+    let mut keys = EventStream::new();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = Pace::default();
+    let mut batch = Vec::new();
+    let mut feed_open = true;
+    loop {
+        if pace.is_due(now_unix_ms()) {
+            screen.draw(|frame| view(model, frame)).wrap_err("draw a frame")?;
+            pace.drawn(now_unix_ms());
+        }
+        tokio::select! {
+            biased;
+            event = keys.next() => match event {
+                Some(event) => batch.extend(message_of(&event.wrap_err("read a key")?)),
+                None => return Ok(()),
+            },
+            received = messages.recv_many(&mut batch, BATCH_MAX), if feed_open => {
+                feed_open = received > 0;
+            }
+            _ = ticks.tick() => {
+                let now_unix_ms = now_unix_ms();
+                pace.ask(urgency(model, &Message::Tick { now_unix_ms }));
+            }
+            () = pace.wait(now_unix_ms()) => {}
+        }
+        update(model, Message::Tick { now_unix_ms: now_unix_ms() });
+        for message in batch.drain(..) {
+            pace.ask(urgency(model, &message));
+            for effect in update(model, message) {
+                match effect {
+                    Effect::Quit => return Ok(()),
+                    Effect::Redraw => screen.clear()?,
+                    Effect::Copy(text) => screen.copy(&text)?,
+                    Effect::Suspend => {
+                        screen.suspend().await.wrap_err("suspend the console")?;
+                        model.size = screen.size()?;
+                    }
+                    effect @ (Effect::Preflight { .. } | Effect::Act { .. }) => {
+                        feed.perform(effect);
+                    }
+                }
+                pace.ask(Urgency::Now);
+            }
+        }
+    }
+}
+
+/// What a terminal event means to the console, if anything.
+fn message_of(event: &Event) -> Option<Message> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Key(*key)),
+        Event::Paste(text) => Some(Message::Paste(text.clone())),
+        Event::Resize(width, height) => Some(Message::Resize { width: *width, height: *height }),
+        Event::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::ScrollDown => Some(Message::Wheel(WHEEL_LINES)),
+            MouseEventKind::ScrollUp => Some(Message::Wheel(-WHEEL_LINES)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn now_unix_ms() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "the console's one clock")]
+    let now = SystemTime::now();
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,90 @@
+//! The terminal: taken, drawn to, and always given back, after a panic too.
+
+use std::io::{Write, stdout};
+
+use color_eyre::eyre::Result;
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use crossterm::execute;
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use ratatui::layout::Size;
+use ratatui::{DefaultTerminal, Frame};
+
+/// The terminal while the console has it.
+pub(super) struct Screen {
+    terminal: DefaultTerminal,
+}
+
+impl Screen {
+    /// Takes the terminal. A panic from here on gives it back before it is reported.
+    pub(super) fn open() -> Result<Self> {
+        let terminal = ratatui::try_init()?;
+        let restore_rest = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            // The hook that ratatui has set leaves these two modes on.
+            let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste);
+            restore_rest(panic);
+        }));
+        execute!(stdout(), EnableMouseCapture, EnableBracketedPaste)?;
+        Ok(Self { terminal })
+    }
+
+    /// Gives the terminal back.
+    pub(super) fn close(self) -> Result<()> {
+        release()
+    }
+
+    /// The terminal's size.
+    pub(super) fn size(&self) -> Result<Size> {
+        Ok(self.terminal.size()?)
+    }
+
+    /// Draws one frame; the terminal shows it whole or not at all.
+    pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
+        execute!(stdout(), BeginSynchronizedUpdate)?;
+        let drawn = self.terminal.draw(render).map(|_| ());
+        execute!(stdout(), EndSynchronizedUpdate)?;
+        Ok(drawn?)
+    }
+
+    /// Forgets what is on the terminal, so that the next frame is drawn whole.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        Ok(self.terminal.clear()?)
+    }
+
+    /// Puts text on the clipboard of the terminal, which is the right one over SSH.
+    pub(super) fn copy(&mut self, text: &str) -> Result<()> {
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))?;
+        Ok(stdout().flush()?)
+    }
+
+    /// Gives the terminal back and stops this process until the shell resumes it.
+    pub(super) async fn suspend(&mut self) -> Result<()> {
+        release()?;
+        // Resumed: what follows is a fresh terminal.
+        stop_self()?;
+        tokio::task::yield_now().await;
+        crossterm::terminal::enable_raw_mode()?;
+        execute!(
+            stdout(),
+            crossterm::terminal::EnterAlternateScreen,
+            EnableMouseCapture,
+            EnableBracketedPaste
+        )?;
+        self.clear()
+    }
+}
+
+fn release() -> Result<()> {
+    execute!(stdout(), DisableMouseCapture, DisableBracketedPaste)?;
+    ratatui::try_restore()?;
+    Ok(())
+}
+
+/// SIGTSTP to the whole process group, as the terminal itself would send it.
+fn stop_self() -> Result<()> {
+    let group = rustix::process::getpgrp();
+    Ok(rustix::process::kill_process_group(group, rustix::process::Signal::TSTP)?)
+}

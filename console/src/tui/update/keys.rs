@@ -1,0 +1,202 @@
+//! Keys: the uppermost layer takes them first, then the screen, by the one table.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use evenkeel_shared::event::Severity;
+use tui_input::{Input, InputRequest};
+
+use super::{acts, dialog, lock_sentence, navigate};
+use crate::tui::Effect;
+use crate::tui::action::{Chord, Command, Guard, Screen, lookup};
+use crate::tui::model::layer::Layer;
+use crate::tui::model::{Frozen, Model, clean, rows};
+use crate::tui::theme::Tone;
+
+/// Takes a key.
+pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    let chord = Chord::of(key);
+    match chord {
+        Chord::Ctrl('c') => return vec![Effect::Quit],
+        Chord::Ctrl('l') => return vec![Effect::Redraw],
+        Chord::Ctrl('z') => return vec![Effect::Suspend],
+        _ => {}
+    }
+    match model.layers.pop() {
+        Some(Layer::Help(scroll)) => help(model, chord, scroll),
+        Some(Layer::Filter { input, before }) => filter(model, key, input, before),
+        Some(Layer::Dialog(open)) => return dialog::pressed(model, key, open),
+        Some(Layer::Detail) => {
+            model.layers.push(Layer::Detail);
+            return command(model, chord);
+        }
+        None => return command(model, chord),
+    }
+    Vec::new()
+}
+
+/// Takes pasted text: only a line being written wants it.
+pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
+    if !matches!(model.layers.last(), Some(Layer::Filter { .. } | Layer::Dialog(_))) {
+        return Vec::new();
+    }
+    for c in clean::text(text).chars() {
+        pressed(model, KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+    }
+    Vec::new()
+}
+
+fn command(model: &mut Model, chord: Chord) -> Vec<Effect> {
+    let Some(line) = lookup(chord, model.screen) else { return Vec::new() };
+    if line.guard == Guard::Locked {
+        if let Some(why) = acts::refusal(model, line.command) {
+            model.say(Tone::Warn, format!("{}: {why}", line.name));
+            return Vec::new();
+        }
+        return acts::begin(model, line.command);
+    }
+    match line.command {
+        Command::Show(screen) => show(model, screen),
+        Command::NextScreen => {
+            let place = Screen::ALL.iter().position(|screen| *screen == model.screen).unwrap_or(0);
+            show(model, Screen::ALL[(place + 1) % Screen::ALL.len()]);
+        }
+        Command::Open => open(model),
+        Command::Back => back(model),
+        Command::Sort => sort(model),
+        Command::Filter => {
+            let before = model.filter(model.screen).to_owned();
+            let input = Input::new(before.clone());
+            model.layers.push(Layer::Filter { input, before });
+        }
+        Command::Severity => {
+            model.severity = match model.severity {
+                Severity::Info => Severity::Warn,
+                Severity::Warn => Severity::Alarm,
+                Severity::Alarm => Severity::Info,
+            };
+        }
+        Command::Follow => model.chosen.event.key = None,
+        Command::Freeze => freeze(model),
+        Command::Unlock => {
+            model.lock = model.lock.turned(model.now);
+            let (tone, sentence) = lock_sentence(model.lock);
+            model.say(tone, sentence);
+        }
+        Command::Copy => return copy(model),
+        Command::Help => model.layers.push(Layer::Help(0)),
+        Command::Quit => return quit(model),
+        other => navigate::go(model, other),
+    }
+    Vec::new()
+}
+
+fn show(model: &mut Model, screen: Screen) {
+    model.layers.retain(|layer| !matches!(layer, Layer::Detail));
+    model.screen = screen;
+}
+
+fn open(model: &mut Model) {
+    if !matches!(model.layers.last(), Some(Layer::Detail)) {
+        model.layers.push(Layer::Detail);
+    }
+}
+
+/// Closes the detail, or else drops the filter, or else goes back to following.
+fn back(model: &mut Model) {
+    if model.layers.pop().is_some() {
+        return;
+    }
+    if model.filters.remove(&model.screen).is_some_and(|filter| !filter.is_empty()) {
+        return;
+    }
+    if model.frozen.is_some() {
+        freeze(model);
+    }
+}
+
+/// `q` closes what lies on top, and ends the console when nothing does.
+fn quit(model: &mut Model) -> Vec<Effect> {
+    if model.layers.pop().is_some() { Vec::new() } else { vec![Effect::Quit] }
+}
+
+fn sort(model: &mut Model) {
+    let count = rows::sorts(model.screen).len();
+    let next = (model.sort(model.screen) + 1) % count;
+    model.sorts.insert(model.screen, next);
+}
+
+fn freeze(model: &mut Model) {
+    model.frozen = match model.frozen.take() {
+        Some(_) => None,
+        None => {
+            Some(Box::new(Frozen { cluster: model.live.clone(), at: model.now, events_since: 0 }))
+        }
+    };
+}
+
+fn copy(model: &mut Model) -> Vec<Effect> {
+    let cluster = model.shown();
+    let text = match model.screen {
+        Screen::Nodes | Screen::Load => model.chosen.node.key.map(|id| cluster.name(id)),
+        Screen::Shards => model.chosen.shard.key.map(|id| id.to_string()),
+        Screen::Backups => model.chosen.backup.key.clone().map(|(_, id)| id),
+        Screen::Events => {
+            let lines = rows::events(model);
+            let keys: Vec<_> = lines.iter().map(|(key, _)| (*key).clone()).collect();
+            let index = model.chosen.event.index(&keys).or(keys.len().checked_sub(1));
+            index.map(|index| format!("{} {}", lines[index].1.what, lines[index].1.why))
+        }
+    };
+    let Some(text) = text else { return Vec::new() };
+    model.say(Tone::Info, format!("copied {text}"));
+    vec![Effect::Copy(text)]
+}
+
+fn help(model: &mut Model, chord: Chord, scroll: u16) {
+    let scroll = match chord {
+        Chord::Char('j') | Chord::Key(KeyCode::Down) => scroll.saturating_add(1),
+        Chord::Char('k') | Chord::Key(KeyCode::Up) => scroll.saturating_sub(1),
+        Chord::Ctrl('d') | Chord::Key(KeyCode::PageDown) => scroll.saturating_add(10),
+        Chord::Ctrl('u') | Chord::Key(KeyCode::PageUp) => scroll.saturating_sub(10),
+        _ => return,
+    };
+    let lines = u16::try_from(crate::tui::action::BINDINGS.len()).unwrap_or(u16::MAX);
+    model.layers.push(Layer::Help(scroll.min(lines)));
+}
+
+fn filter(model: &mut Model, key: KeyEvent, mut input: Input, before: String) {
+    match key.code {
+        KeyCode::Enter => {}
+        KeyCode::Esc => {
+            model.filters.insert(model.screen, before);
+        }
+        _ => {
+            write(&mut input, key);
+            model.filters.insert(model.screen, input.value().to_owned());
+            model.layers.push(Layer::Filter { input, before });
+        }
+    }
+}
+
+/// Edits a line; whether the key meant something.
+pub(super) fn write(input: &mut Input, key: KeyEvent) -> bool {
+    let request = match (Chord::of(key), key.code) {
+        (Chord::Char(c), _) => InputRequest::InsertChar(c),
+        (Chord::Ctrl('u'), _) => InputRequest::DeleteLine,
+        (Chord::Ctrl('w'), _) => InputRequest::DeletePrevWord,
+        (Chord::Ctrl('a'), _) | (_, KeyCode::Home) => InputRequest::GoToStart,
+        (Chord::Ctrl('e'), _) | (_, KeyCode::End) => InputRequest::GoToEnd,
+        (_, KeyCode::Backspace) => InputRequest::DeletePrevChar,
+        (_, KeyCode::Delete) => InputRequest::DeleteNextChar,
+        (_, KeyCode::Left) => InputRequest::GoToPrevChar,
+        (_, KeyCode::Right) => InputRequest::GoToNextChar,
+        _ => return false,
+    };
+    if matches!(request, InputRequest::InsertChar(_)) && input.value().chars().count() >= 200 {
+        return true;
+    }
+    input.handle(request);
+    true
+}

@@ -1,0 +1,64 @@
+//! Moving about: rows by id, node columns of the matrix by pages.
+
+use crate::tui::action::{Command, Screen};
+use crate::tui::model::layer::Layer;
+use crate::tui::model::{Model, rows};
+
+/// Carries out a command that moves.
+pub(super) fn go(model: &mut Model, command: Command) {
+    let page = isize::try_from(model.size.height / 2).unwrap_or(1).max(1);
+    match command {
+        Command::Up => step(model, -1),
+        Command::Down => step(model, 1),
+        Command::PageUp => step(model, -page),
+        Command::PageDown => step(model, page),
+        Command::Top => step(model, isize::MIN),
+        Command::Bottom => step(model, isize::MAX),
+        Command::Left => model.chosen.column = model.chosen.column.saturating_sub(1),
+        Command::Right => {
+            let last = model.shown().node_ids().len().saturating_sub(1);
+            model.chosen.column = (model.chosen.column + 1).min(last);
+        }
+        _ => {}
+    }
+}
+
+/// Moves the chosen row of the screen.
+pub(super) fn step(model: &mut Model, step: isize) {
+    if matches!(model.layers.last(), Some(Layer::Dialog(_) | Layer::Filter { .. })) {
+        return;
+    }
+    if let Some(Layer::Help(scroll)) = model.layers.last_mut() {
+        let lines = i16::try_from(step.clamp(-100, 100)).unwrap_or(0);
+        *scroll = scroll.saturating_add_signed(lines);
+        return;
+    }
+    match model.screen {
+        Screen::Nodes | Screen::Load => {
+            let rows = rows::nodes(model, model.screen);
+            model.chosen.node.step(&rows, step);
+        }
+        Screen::Shards => {
+            let rows = rows::shards(model);
+            model.chosen.shard.step(&rows, step);
+        }
+        Screen::Backups => {
+            let rows = rows::backups(model);
+            model.chosen.backup.step(&rows, step);
+        }
+        Screen::Events => events(model, step),
+    }
+}
+
+/// In Events, no choice means the newest line, and going below it means following again.
+fn events(model: &mut Model, step: isize) {
+    let keys: Vec<_> = rows::events(model).into_iter().map(|(key, _)| key.clone()).collect();
+    let Some(last) = keys.len().checked_sub(1) else { return };
+    let from = model.chosen.event.index(&keys).unwrap_or(last);
+    let to = from.saturating_add_signed(step);
+    if to > last || (to == last && step > 0) {
+        model.chosen.event.key = None;
+    } else {
+        model.chosen.event.go(&keys, to);
+    }
+}

@@ -1,0 +1,91 @@
+//! The line above the keys: what was just done or is being written, else whose view this is.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::Scene;
+use super::fit::{self, part};
+use crate::tui::action::Screen;
+use crate::tui::format;
+use crate::tui::model::layer::Layer;
+use crate::tui::model::rows;
+use crate::tui::theme::Tone;
+
+/// Draws the line.
+pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
+    let mut line = Line::from(Span::raw(" "));
+    line.spans.extend(spans(scene, area.width.saturating_sub(2)));
+    frame.render_widget(line, area);
+}
+
+fn spans(scene: &Scene<'_>, width: u16) -> Vec<Span<'static>> {
+    let model = scene.model;
+    let glyphs = scene.theme.glyphs;
+    if let Some(Layer::Filter { input, .. }) = model.layers.last() {
+        let before: String = input.value().chars().take(input.cursor()).collect();
+        let after: String = input.value().chars().skip(input.cursor()).collect();
+        let found = count(scene);
+        return vec![
+            scene.ink("filter / ", Tone::Accent),
+            Span::raw(before),
+            scene.ink(glyphs.caret, Tone::Accent),
+            Span::raw(after),
+            scene.ink(format!("   {found} found   Enter keeps, Esc drops"), Tone::Muted),
+        ];
+    }
+    if let Some(status) = &model.status {
+        let glyph = match status.tone {
+            Tone::Good => glyphs.done,
+            Tone::Bad => glyphs.bad,
+            Tone::Warn => glyphs.warn,
+            _ => glyphs.dot,
+        };
+        return vec![scene.ink(format!("{glyph} {}", status.text), status.tone)];
+    }
+    if let Some(pending) = model.pending.last() {
+        let age = format::age(model.now.saturating_sub(pending.since));
+        let more = glyphs.more;
+        return vec![
+            scene.ink(format!("{} {}{more} {age}", glyphs.half, pending.what), Tone::Info),
+        ];
+    }
+    fit::line(about(scene), width).spans
+}
+
+/// Rows that the filter lets through.
+fn count(scene: &Scene<'_>) -> usize {
+    match scene.model.screen {
+        Screen::Nodes | Screen::Load => rows::nodes(scene.model, scene.model.screen).len(),
+        Screen::Shards => rows::shards(scene.model).len(),
+        Screen::Backups => rows::backups(scene.model).len(),
+        Screen::Events => rows::events(scene.model).len(),
+    }
+}
+
+fn about(scene: &Scene<'_>) -> Vec<fit::Part> {
+    let muted = |text: String| scene.ink(text, Tone::Muted);
+    let mut parts = Vec::new();
+    let filter = scene.model.filter(scene.model.screen);
+    if !filter.is_empty() {
+        let found = count(scene);
+        parts.push(part(0, [scene.ink(format!("filter {filter} ({found} found)"), Tone::Accent)]));
+    }
+    let sorts = rows::sorts(scene.model.screen);
+    if let Some(sort) = sorts.get(scene.model.sort(scene.model.screen)).filter(|s| !s.is_empty()) {
+        parts.push(part(1, [muted(format!("sorted by {sort}"))]));
+    }
+    if let Some(view) = scene.cluster.view() {
+        let observer = scene.cluster.name(view.observer);
+        parts.push(part(2, [muted(format!("as {observer} sees it"))]));
+        parts.push(part(3, [muted(format!("revision {}", view.revision))]));
+    }
+    let links = scene.cluster.links.values();
+    let open = links.filter(|link| link.state == crate::tui::LinkState::Connected).count();
+    let all = scene.cluster.links.len();
+    if all > 0 {
+        let tone = if open == all { Tone::Muted } else { Tone::Warn };
+        parts.push(part(4, [scene.ink(format!("{open}/{all} agents connected"), tone)]));
+    }
+    parts
+}

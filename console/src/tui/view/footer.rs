@@ -1,0 +1,80 @@
+//! The last line: the screens, and the keys of this one. Locked keys are struck through.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::Scene;
+use crate::tui::action::{BINDINGS, Binding, Guard, Screen};
+use crate::tui::theme::Tone;
+use crate::tui::update::acts;
+
+/// ```text
+///  1 Nodes 2 Shards 3 Load 5 Backups 6 Events │ Enter open / filter K kill W unlock ? help
+/// ```
+pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
+    let mut line = Line::from(Span::raw(" "));
+    screens(scene, area.width, &mut line);
+    line.push_span(Span::styled(format!(" {} ", scene.theme.glyphs.rule), scene.theme.line()));
+    let keys: Vec<&Binding> = BINDINGS
+        .iter()
+        .filter(|binding| binding.footer && binding.works_on(scene.model.screen))
+        .collect();
+    let room = usize::from(area.width).saturating_sub(line.width() + 1);
+    let full = keys.iter().map(|key| width(key)).sum::<usize>() <= room;
+    let mut left = room;
+    for key in keys {
+        let bare = !full && is_plain(key);
+        let wide = if bare { key.label.len() + 1 } else { width(key) };
+        if wide > left {
+            continue;
+        }
+        left -= wide;
+        push(scene, key, bare, &mut line);
+    }
+    frame.render_widget(line, area);
+}
+
+fn width(key: &Binding) -> usize {
+    key.label.len() + key.name.len() + 2
+}
+
+/// Keys whose name can be left out when there is no room: help tells it.
+fn is_plain(key: &Binding) -> bool {
+    matches!(key.label, "Enter" | "/" | "s" | "?")
+}
+
+fn push(scene: &Scene<'_>, key: &Binding, bare: bool, line: &mut Line<'static>) {
+    let off = key.guard == Guard::Locked && acts::refusal(scene.model, key.command).is_some();
+    let (label, name) = if off {
+        (scene.theme.off(), scene.theme.off())
+    } else if key.guard == Guard::Locked {
+        (scene.theme.tone(Tone::Warn), scene.theme.tone(Tone::Plain))
+    } else {
+        (scene.theme.title(), scene.theme.tone(Tone::Muted))
+    };
+    line.push_span(Span::styled(key.label, label));
+    if !bare {
+        line.push_span(Span::raw(" "));
+        line.push_span(Span::styled(key.name, name));
+    }
+    line.push_span(Span::raw(" "));
+}
+
+fn screens(scene: &Scene<'_>, width: u16, line: &mut Line<'static>) {
+    for (index, screen) in Screen::ALL.into_iter().enumerate() {
+        if index > 0 {
+            line.push_span(Span::raw(" "));
+        }
+        let current = screen == scene.model.screen;
+        if current {
+            let text = format!(" {} {} ", screen.digit(), screen.name());
+            line.push_span(Span::styled(text, scene.theme.current()));
+        } else {
+            line.push_span(Span::styled(screen.digit().to_string(), scene.theme.title()));
+            if width >= 112 {
+                line.push_span(scene.ink(format!(" {}", screen.name()), Tone::Muted));
+            }
+        }
+    }
+}

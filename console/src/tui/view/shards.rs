@@ -1,0 +1,24 @@
+//! Screen 2: the placement matrix, shard by node, the shards most at risk first.
+
+pub(super) mod detail;
+mod matrix;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use super::{Breakpoint, Scene};
+
+/// ```text
+/// matrix │ chosen shard (from Normal)
+/// ```
+pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
+    if scene.room == Breakpoint::Small {
+        matrix::render(scene, frame, area);
+        return;
+    }
+    let side = if scene.room == Breakpoint::Wide { 60 } else { 44 };
+    let columns = [Constraint::Min(0), Constraint::Length(side)];
+    let [left, right] = Layout::horizontal(columns).areas(area);
+    matrix::render(scene, frame, left);
+    detail::pane(scene, frame, right);
+}
