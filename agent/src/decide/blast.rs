@@ -1,7 +1,8 @@
 //! What a harmful act would do, computed before it is done (law 8).
 //!
 //! Invariant: a shard is named in `quorum_lost` if and only if the act takes its living majority
-//! away; a node that is not known to live never counts for a majority.
+//! away (or, by an eviction, makes final that it is gone); a node that is not known to live never
+//! counts for a majority.
 
 mod node;
 mod shard;

@@ -18,7 +18,8 @@ use super::facts::{Heard, NodeObserved, Observed, ReplicaObserved, ShardObserved
 /// A sync that takes longer makes a node SLOW: writes wait for it.
 const SLOW_SYNC_US: u32 = 500_000;
 
-/// What was heard of every node, the observer's own entry included.
+/// What was heard of every node. The observer's own entry is among them, alive and heard 0 ms ago:
+/// it is one of those that could say.
 pub type HeardNodes = BTreeMap<NodeId, Heard>;
 
 /// The cluster as it looks now; `before` is the picture before, for since when each state holds.

@@ -271,7 +271,8 @@ impl<'a> Case<'a> {
             let zone = self.zone(copy.node()).unwrap_or_default();
             let load = held.iter().find(|node| node.node == copy.node());
             let load = load.map_or(u64::MAX, |node| share(node.holds, node.capacity));
-            (crowding(&zones, zone), load, *copy)
+            // Between equals the leader stays, so that nothing has to be handed over.
+            (crowding(&zones, zone), load, self.seen.leader != Some(*copy), *copy)
         })
     }
 

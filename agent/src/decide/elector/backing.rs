@@ -98,3 +98,98 @@ pub fn unbacked<'a>(
         (!backs).then_some(shard)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_shared::ids::ReplicaId;
+
+    use super::*;
+
+    const SHARD: ShardId = ShardId(1);
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    /// Node 1 leads term 4 of a shard with voters on these nodes.
+    fn leader(nodes: &[u32]) -> GroupFacts {
+        let voters = nodes.iter().map(|node| ReplicaId::new(NodeId(*node), 1)).collect();
+        GroupFacts {
+            shard: SHARD,
+            me: ReplicaId::new(NodeId(1), 1),
+            role: RaftRole::Leader,
+            term: 4,
+            leader: None,
+            last: None,
+            effective: vec![voters],
+            committed: Vec::new(),
+            quorum_acked: true,
+            led_since: None,
+            claim_earned: true,
+            transfer_since: None,
+            voted_at: None,
+            initialized: true,
+        }
+    }
+
+    fn answer(sent_ms: u64, term: u64) -> Backed {
+        let claims = BTreeMap::from([(SHARD, term)]);
+        Backed { sent: ms(sent_ms), claims, unbacked: BTreeSet::new() }
+    }
+
+    #[test]
+    fn age_is_that_of_the_answer_which_makes_the_majority() {
+        let backers = (2..=5).map(|node| (NodeId(node), answer(u64::from(node) * 100, 4)));
+        let backers: Backers = backers.collect();
+        let group = leader(&[1, 2, 3, 4, 5]);
+        assert_eq!(backing(ms(600), LIMIT, &group, &backers), Backing::Quorum(ms(400)));
+        assert_eq!(backing(ms(1_400), LIMIT, &group, &backers), Backing::Quorum(ms(400)));
+        assert_eq!(backing(ms(1_401), LIMIT, &group, &backers), Backing::NoQuorum);
+    }
+
+    #[test]
+    fn answers_that_disown_or_speak_of_another_term_back_nothing() {
+        let mut backers = Backers::from([(NodeId(2), answer(100, 3)), (NodeId(3), answer(100, 4))]);
+        let group = leader(&[1, 2, 3]);
+        assert_eq!(backing(ms(200), LIMIT, &group, &backers), Backing::Quorum(ms(100)));
+        backers.get_mut(&NodeId(3)).expect("it answered").unbacked.insert(SHARD);
+        assert_eq!(backing(ms(200), LIMIT, &group, &backers), Backing::NoQuorum);
+        assert_eq!(without_quorum(ms(200), LIMIT, &[group], &backers), [SHARD]);
+    }
+
+    #[test]
+    fn fresh_leader_is_backed_by_its_votes_until_the_limit() {
+        let group = GroupFacts { led_since: Some(ms(100)), ..leader(&[1, 2, 3]) };
+        let none = Backers::new();
+        assert_eq!(backing(ms(1_100), LIMIT, &group, &none), Backing::Quorum(ms(100)));
+        assert_eq!(backing(ms(1_101), LIMIT, &group, &none), Backing::NoQuorum);
+    }
+
+    #[test]
+    fn single_voter_backs_itself() {
+        let group = leader(&[1]);
+        assert_eq!(backing(ms(9_000), LIMIT, &group, &Backers::new()), Backing::Quorum(ms(9_000)));
+    }
+
+    #[test]
+    fn joint_membership_needs_a_majority_of_both_sets() {
+        let mut group = leader(&[1, 2, 3]);
+        group.effective.extend(leader(&[1, 4, 5]).effective);
+        let mut backers = Backers::from([(NodeId(2), answer(100, 4))]);
+        assert_eq!(backing(ms(200), LIMIT, &group, &backers), Backing::NoQuorum);
+        backers.insert(NodeId(5), answer(150, 4));
+        assert_eq!(backing(ms(200), LIMIT, &group, &backers), Backing::Quorum(ms(100)));
+    }
+
+    #[test]
+    fn replica_past_the_term_or_missing_does_not_back_a_claim() {
+        let mut groups = BTreeMap::from([(SHARD, leader(&[1, 2, 3]))]);
+        let disowned =
+            |term, groups: &BTreeMap<_, _>| unbacked([(SHARD, term)], groups).collect::<Vec<_>>();
+        assert_eq!(disowned(4, &groups), []);
+        assert_eq!(disowned(3, &groups), [SHARD]);
+        groups.clear();
+        assert_eq!(disowned(4, &groups), [SHARD]);
+    }
+}
