@@ -1,56 +1,186 @@
-//! The control loop, on the leader of the system shard: observe, decide, act, one idempotent step
-//! at a time.
+//! The control loop, on the leader of the system shard: observe, decide, act, in idempotent steps.
+//!
+//! Every node observes all the time, so that a new controller starts warm.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_shared::ids::History;
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::event::{EventKind, Severity};
+use evenkeel_shared::ids::{History, KeyspaceId, ShardId};
 use evenkeel_shared::key::SlotRange;
-use evenkeel_shared::view::{ShardPhase, SystemCommand};
+use evenkeel_shared::view::{ClusterFacts, KeyspaceFacts, NodeState, ShardPhase, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
+use futures::future::join_all;
 
 use super::operator::Operator;
+use super::{reconcile, restore, step};
+use crate::decide::balance::{BalanceSettings, balance};
+use crate::decide::facts::Observed;
+use crate::decide::placement::place;
+use crate::decide::plan::Plan;
+use crate::decide::repair::{RepairSettings, candidates, repair};
+
+/// Between two rounds.
+const ROUND: Duration = Duration::from_millis(250);
+/// A new controller looks for this long before it acts: heartbeats must have come.
+const WARM_UP: Duration = Duration::from_millis(1_500);
+/// The first shards are placed when no node has joined for this long.
+const SETTLED_AFTER: Duration = Duration::from_millis(1_000);
+/// How long one step may take.
+const STEP_MAX: Duration = Duration::from_secs(20);
 
 /// Observes, decides and acts.
 pub struct Controller {
     operator: Arc<Operator>,
+    /// Since when this node leads the system shard.
+    leads_since: Option<Duration>,
+    /// The number of nodes, and since when it is that.
+    nodes: (usize, Duration),
+    /// What was declined last, so that each reason is written once.
+    declined: BTreeMap<ShardId, String>,
 }
 
 impl Controller {
     /// A controller that has not looked yet.
     pub fn new(operator: Arc<Operator>) -> Self {
-        Self { operator }
+        let nodes = (0, Duration::ZERO);
+        Self { operator, leads_since: None, nodes, declined: BTreeMap::new() }
     }
 
-    /// Runs for ever; does nothing while another node leads the system shard.
-    pub async fn run(self) {
+    /// Runs for ever; only looks while another node leads the system shard.
+    pub async fn run(mut self) {
         loop {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(ROUND).await;
+            let (facts, observed) = self.operator.observer.observe();
             if !self.operator.observer.is_controller() {
+                self.leads_since = None;
                 continue;
             }
-            let facts = self.operator.system.facts();
-            for keyspace in facts.keyspaces.values() {
-                if facts.shards.values().any(|s| s.keyspace == keyspace.id) || facts.nodes.len() < 3 {
-                    continue;
-                }
-                let nodes: Vec<_> = facts.nodes.keys().copied().collect();
-                let shards = SlotRange::split_all(keyspace.shards).into_iter().enumerate();
-                let shards = shards
-                    .map(|(i, r)| {
-                        let take = (keyspace.policy.replicas as usize).min(nodes.len());
-                        (vec![r], (0..take).map(|k| nodes[(i + k) % nodes.len()]).collect())
-                    })
-                    .collect();
-                let c = SystemCommand::CreateShards {
-                    keyspace: keyspace.id,
-                    history: History { number: 1, salt: self.operator.env.rng.next_u64() },
-                    phase: ShardPhase::Serving,
-                    shards,
-                };
-                let r = self.operator.system.change(c, Deadline::after(Duration::from_secs(5))).await;
-                tracing::info!(?r, "created");
+            let now = self.operator.env.clock.now();
+            if self.nodes.0 != facts.nodes.len() {
+                self.nodes = (facts.nodes.len(), now);
+            }
+            let since = *self.leads_since.get_or_insert(now);
+            let founding = facts.shards.len() <= 1;
+            if founding || now.saturating_sub(since) >= WARM_UP {
+                self.round(now, &facts, &observed).await;
             }
         }
     }
+
+    async fn round(&mut self, now: Duration, facts: &ClusterFacts, observed: &Observed) {
+        let by = Deadline::after(STEP_MAX);
+        reconcile::reconcile(&self.operator.system, facts, observed, by).await;
+        if now.saturating_sub(self.nodes.1) >= SETTLED_AFTER {
+            for keyspace in facts.keyspaces.values() {
+                if !facts.shards.values().any(|shard| shard.keyspace == keyspace.id) {
+                    self.place_first(facts, observed, keyspace, by).await;
+                }
+            }
+        }
+        restore::drive(&self.operator, facts, by).await;
+        let plan = repair(facts, observed, &RepairSettings::default());
+        self.note_declined(&plan);
+        let busy: BTreeSet<ShardId> = plan.steps.iter().map(|step| step.shard).collect();
+        let mut steps = plan.steps;
+        if steps.is_empty() {
+            steps = balance(facts, observed, &busy, &BalanceSettings::default());
+        }
+        let acting = steps.iter().map(|next| step::act(&self.operator, facts, observed, next, by));
+        join_all(acting).await;
+    }
+
+    async fn place_first(
+        &self,
+        facts: &ClusterFacts,
+        observed: &Observed,
+        keyspace: &KeyspaceFacts,
+        by: Deadline,
+    ) {
+        if facts.nodes.keys().any(|node| observed.state(*node) != NodeState::Up) {
+            return;
+        }
+        let ranges = SlotRange::split_all(keyspace.shards);
+        let ranges = ranges.into_iter().map(|range| vec![range]).collect();
+        match self.operator.create_shards(facts, observed, keyspace.id, ranges, by).await {
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "can't place the first shards"),
+        }
+    }
+
+    /// Writes each reason for doing nothing once.
+    fn note_declined(&mut self, plan: &Plan) {
+        let declined: BTreeMap<ShardId, String> = plan.declined.iter().cloned().collect();
+        for (shard, why) in &declined {
+            if self.declined.get(shard) != Some(why) {
+                let journal = &self.operator.journal;
+                let what = format!("{shard}: nothing can be done now");
+                let mut line = journal.line(EventKind::Placement, Severity::Warn, what);
+                line.shard = Some(*shard);
+                line.why.clone_from(why);
+                journal.write(line);
+            }
+        }
+        self.declined = declined;
+    }
+}
+
+impl Operator {
+    /// Creates shards for these slots, spread over nodes and zones; gives back their history.
+    pub(super) async fn create_shards_as(
+        &self,
+        facts: &ClusterFacts,
+        observed: &Observed,
+        new: NewShards,
+        by: Deadline,
+    ) -> Result<History, StoreError> {
+        let replicas =
+            facts.keyspaces.get(&new.keyspace).map_or(1, |keyspace| keyspace.policy.replicas);
+        let count = u16::try_from(new.slots.len()).unwrap_or(u16::MAX);
+        let placement = place(&candidates(facts, observed), count, replicas);
+        for note in &placement.notes {
+            let mut line = self.journal.line(
+                EventKind::Placement,
+                Severity::Warn,
+                "placement is not as it should be",
+            );
+            line.why.clone_from(note);
+            self.journal.write(line);
+        }
+        let highest = facts.shards.values().map(|shard| shard.history.number).max();
+        let history =
+            History { number: highest.unwrap_or(0) + 1, salt: self.env.rng.next_u64() };
+        let command = SystemCommand::CreateShards {
+            keyspace: new.keyspace,
+            history,
+            phase: new.phase,
+            shards: new.slots.into_iter().zip(placement.shards).collect(),
+        };
+        self.system.change(command, by).await?;
+        Ok(history)
+    }
+
+    async fn create_shards(
+        &self,
+        facts: &ClusterFacts,
+        observed: &Observed,
+        keyspace: KeyspaceId,
+        slots: Vec<Vec<SlotRange>>,
+        by: Deadline,
+    ) -> Result<History, StoreError> {
+        let new = NewShards { keyspace, phase: ShardPhase::Serving, slots };
+        self.create_shards_as(facts, observed, new, by).await
+    }
+}
+
+/// Shards to be created.
+pub(super) struct NewShards {
+    /// Whose keys they hold.
+    pub(super) keyspace: KeyspaceId,
+    /// Serving, or beside.
+    pub(super) phase: ShardPhase,
+    /// The slots of each.
+    pub(super) slots: Vec<Vec<SlotRange>>,
 }

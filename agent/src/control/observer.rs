@@ -1,18 +1,21 @@
 //! What this node sees of the cluster: its facts, what peers say, and what it holds of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use evenkeel_shared::event::Event;
-use evenkeel_shared::heartbeat::{PeerReport, RaftRole, Report};
+use evenkeel_shared::heartbeat::{Claim, PeerReport, RaftRole, Report};
 use evenkeel_shared::ids::{Incarnation, NodeId};
 use evenkeel_shared::limits::EVENTS_PER_REPLY_MAX;
 use evenkeel_shared::view::{ClusterFacts, ClusterView};
 use tokio::sync::watch;
 
 use crate::decide::detector::VerdictState;
+use crate::decide::facts::{Heard, Observed};
+use crate::decide::observe::{HeardNodes, observe};
+use crate::decide::view::view;
 use crate::env::clock::Clock;
 use crate::heartbeat::Pulse;
-use crate::heartbeat::ports::Groups;
+use crate::heartbeat::ports::{Groups, Held};
 use crate::store::group::Group;
 
 /// Who observes.
@@ -34,6 +37,8 @@ pub struct Observer {
     groups: Arc<dyn Groups>,
     system: Arc<Group>,
     facts: watch::Receiver<Arc<ClusterFacts>>,
+    /// The picture before, for since when each state holds.
+    before: Mutex<Observed>,
 }
 
 impl Observer {
@@ -46,7 +51,7 @@ impl Observer {
         system: Arc<Group>,
     ) -> Self {
         let facts = system.machine().facts();
-        Self { me, clock, pulse, groups, system, facts }
+        Self { me, clock, pulse, groups, system, facts, before: Mutex::default() }
     }
 
     /// Whether this node's control loop should run.
@@ -59,9 +64,73 @@ impl Observer {
         &self.me
     }
 
+    /// The facts and what is observed beside them, at one moment.
+    pub fn observe(&self) -> (Arc<ClusterFacts>, Observed) {
+        let facts = self.facts.borrow().clone();
+        let heard = self.heard(&facts);
+        let mut before = self.before.lock().expect("no holder of this lock panics");
+        let observed = observe(&facts, &heard, &before, self.clock.unix_ms());
+        before.clone_from(&observed);
+        (facts, observed)
+    }
+
     /// The cluster as this node sees it.
     pub fn view(&self) -> ClusterView {
-        ClusterView::default()
+        let (facts, observed) = self.observe();
+        view(&facts, &observed, self.me.node)
+    }
+
+    fn heard(&self, facts: &ClusterFacts) -> HeardNodes {
+        let mut heard = HeardNodes::new();
+        for (node, record) in self.pulse.records() {
+            let verdict = self.pulse.verdict(node);
+            let (phi, ago) = self.pulse.suspicion(node);
+            let round_trip = record.answered.map(|(_, took)| took);
+            heard.insert(
+                node,
+                Heard {
+                    verdict: verdict.state,
+                    why: verdict.evidence.to_string(),
+                    heard_ms: ago.and_then(|ago| u64::try_from(ago.as_millis()).ok()),
+                    phi,
+                    round_trip_us: round_trip.and_then(|took| u32::try_from(took.as_micros()).ok()),
+                    incarnation: record.incarnation,
+                    claims: record.claims_held(),
+                    load: record.load,
+                    revision: Some(record.revision),
+                    dead: record.dead,
+                    replicas: record.replicas,
+                },
+            );
+        }
+        heard.insert(self.me.node, self.heard_of_myself(facts));
+        heard
+    }
+
+    fn heard_of_myself(&self, facts: &ClusterFacts) -> Heard {
+        let held = self.groups.held();
+        let leads = |held: &&Held| held.group.role == RaftRole::Leader && held.group.claim_earned;
+        let claims = held.iter().filter(leads).map(|held| Claim {
+            shard: held.group.shard,
+            term: held.group.term,
+            committed: held.committed,
+        });
+        let dead = facts.nodes.keys().filter(|node| {
+            self.pulse.verdict(**node).state == VerdictState::Dead && **node != self.me.node
+        });
+        Heard {
+            verdict: VerdictState::Alive,
+            why: "this node".to_owned(),
+            heard_ms: Some(0),
+            phi: None,
+            round_trip_us: None,
+            incarnation: Some(self.me.incarnation),
+            load: Some(self.groups.load()),
+            revision: Some(facts.revision),
+            dead: dead.copied().collect(),
+            claims: claims.collect(),
+            replicas: held.iter().map(|held| held.status.clone()).collect(),
+        }
     }
 
     /// Journal lines with a higher id, oldest first.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, ReplicaStatus};
+use evenkeel_shared::heartbeat::{Claim, Heartbeat, HeartbeatReply, Load, ReplicaStatus};
 use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
 
 use crate::decide::detector::{Verdict, VerdictState};
@@ -86,6 +86,15 @@ impl PeerRecord {
     pub(super) fn take_reply(&mut self, now: Duration, sent: Duration, reply: &HeartbeatReply) {
         self.answered = Some((now, now.saturating_sub(sent)));
         self.unbacked = reply.unbacked.iter().copied().collect();
+    }
+
+    /// What it claims now.
+    pub fn claims_held(&self) -> Vec<Claim> {
+        let claim = |(shard, committed): (&ShardId, &u64)| {
+            let term = self.claims.get(shard)?.term;
+            Some(Claim { shard: *shard, term, committed: *committed })
+        };
+        self.committed.iter().filter_map(claim).collect()
     }
 
     /// Whether it claims the shard now.
