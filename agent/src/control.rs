@@ -1,12 +1,17 @@
 //! The control plane: observe, decide, act. The loop runs on the leader of the system shard only;
 //! operators' requests are carried out by whichever node they reach.
 
+mod backup;
 mod controller;
+mod drill;
 pub mod journal;
 pub mod leader;
 pub mod observer;
 pub mod operator;
 pub mod ports;
+mod reconcile;
+mod restore;
+mod step;
 pub mod system;
 
 pub use controller::Controller;

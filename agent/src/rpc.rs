@@ -8,6 +8,7 @@ pub mod meter;
 pub mod orders;
 pub mod peer;
 pub mod raft_link;
+pub mod resp;
 pub mod server;
 pub mod store;
 pub mod admin;

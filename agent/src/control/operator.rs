@@ -1,19 +1,31 @@
-//! What operators ask for: looked at first, re-checked against the facts when it is done, and
-//! written down before (law 8).
+//! What operators ask for: looked at first, looked at again when it is done, and written down
+//! before (law 8).
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use evenkeel_shared::error::AdminError;
-use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::error::{AdminError, StoreError};
+use evenkeel_shared::event::{EventKind, Severity};
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::preflight::{Action, Outcome, Preflight};
-use evenkeel_shared::service::peer::ContentHash;
+use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
+use evenkeel_shared::view::{IntentPhase, NodeIntent, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 
 use super::journal::Journal;
 use super::observer::Observer;
 use super::system::System;
+use super::{backup, drill, restore};
 use crate::config::Config;
+use crate::decide::blast;
+use crate::decide::facts::Observed;
 use crate::env::Env;
+
+/// Pre-flights remembered, to tell at execution whether things have got worse since.
+const PREFLIGHTS_MAX: usize = 64;
+/// How long the audit line may take; after that it is queued, and the act goes on.
+const AUDIT_MAX: Duration = Duration::from_millis(1_500);
 
 /// Carries out what operators ask for.
 pub struct Operator {
@@ -27,36 +39,318 @@ pub struct Operator {
     pub journal: Arc<Journal>,
     /// What is seen.
     pub observer: Arc<Observer>,
+    /// What was said about which act.
+    pub preflights: Mutex<VecDeque<(Action, Preflight)>>,
 }
 
 impl Operator {
     /// What an act would do.
-    pub async fn preflight(&self, _action: &Action) -> Result<Preflight, AdminError> {
-        Err(AdminError::Refused { why: "x".into() })
+    pub async fn preflight(&self, action: &Action) -> Result<Preflight, AdminError> {
+        let flight = self.look(action).await;
+        let mut remembered = self.preflights.lock().expect("no holder of this lock panics");
+        if remembered.len() >= PREFLIGHTS_MAX {
+            remembered.pop_front();
+        }
+        remembered.push_back((action.clone(), flight.clone()));
+        Ok(flight)
     }
 
-    /// Does it.
+    async fn look(&self, action: &Action) -> Preflight {
+        let (facts, observed) = self.observer.observe();
+        let mut flight = blast::preflight(action, &facts, &observed);
+        if let Action::Restore { archive, backup } = action
+            && flight.refused.is_none()
+            && let Err(error) = restore::read_manifest(archive, backup).await
+        {
+            flight.refused = Some(error.to_string());
+        }
+        flight
+    }
+
+    /// Does it, unless things have got worse since the pre-flight at `revision`.
     pub async fn act(
         &self,
-        _action: Action,
-        _revision: u64,
-        _actor: &str,
-        _by: Deadline,
+        action: Action,
+        revision: u64,
+        actor: &str,
+        by: Deadline,
     ) -> Result<Outcome, AdminError> {
-        Err(AdminError::Refused { why: "x".into() })
+        let now = self.look(&action).await;
+        if let Some(why) = now.refused {
+            return Err(AdminError::Refused { why });
+        }
+        self.check_not_worse(&action, revision, &now)?;
+        self.audit(&now.title, actor).await;
+        let begun = self.env.clock.now();
+        let mut backup = None;
+        let outcome = self.carry_out(&action, actor, by, &mut backup).await;
+        let took = self.env.clock.now().saturating_sub(begun);
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let (severity, what) = match &outcome {
+            Ok(what) => (Severity::Info, format!("done: {what}")),
+            Err(error) => (Severity::Warn, format!("not done: {}: {error}", now.title)),
+        };
+        let mut line = self.journal.line(EventKind::Audit, severity, what);
+        line.why = format!("asked by {actor}");
+        line.took_us = Some(took_us);
+        self.journal.write(line);
+        outcome.map(|what| Outcome { what, took_us, backup }).map_err(admin_error)
+    }
+
+    /// A plan that was shown is not carried out when it would do more harm by now (law 6).
+    fn check_not_worse(
+        &self,
+        action: &Action,
+        revision: u64,
+        now: &Preflight,
+    ) -> Result<(), AdminError> {
+        let remembered = self.preflights.lock().expect("no holder of this lock panics");
+        let shown = remembered
+            .iter()
+            .rev()
+            .find(|(asked, flight)| asked == action && flight.revision == revision);
+        let Some((_, shown)) = shown else {
+            if revision == now.revision {
+                return Ok(());
+            }
+            let why = format!("the cluster is at revision {}, not {revision}", now.revision);
+            return Err(AdminError::Stale { why });
+        };
+        let lost = now.quorum_lost.iter().any(|shard| !shown.quorum_lost.contains(shard));
+        if lost || now.harm > shown.harm {
+            let why = "it would do more harm now than when it was shown".to_owned();
+            return Err(AdminError::Stale { why });
+        }
+        Ok(())
+    }
+
+    /// Written before it is done. An emergency never waits for the patient: without a quorum of
+    /// the system shard the line is queued.
+    async fn audit(&self, title: &str, actor: &str) {
+        let mut line =
+            self.journal.line(EventKind::Audit, Severity::Warn, format!("asked: {title}"));
+        line.why = format!("asked by {actor}");
+        let commit = self.journal.commit(&self.system, line.clone(), Deadline::after(AUDIT_MAX));
+        if commit.await.is_err() {
+            self.journal.write(line);
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        action: &Action,
+        actor: &str,
+        by: Deadline,
+        backup_id: &mut Option<String>,
+    ) -> Result<String, StoreError> {
+        match action {
+            Action::Kill { node, down_secs } => self.kill(*node, *down_secs, actor, by).await,
+            Action::Switchover { shard, to } => self.switchover(*shard, *to, by).await,
+            Action::Failover { shard, to } => self.failover(*shard, *to, by).await,
+            Action::Drain { node, undo } => {
+                let intent = if *undo { NodeIntent::Serve } else { NodeIntent::Drain };
+                let command = SystemCommand::SetNodeIntent { node: *node, intent };
+                self.system.change(command, by).await?;
+                let verb = if *undo { "serves again" } else { "is being drained" };
+                Ok(format!("{} {verb}", self.name(*node)))
+            }
+            Action::Evict { node } => {
+                let name = self.name(*node);
+                self.system.change(SystemCommand::Leave { node: *node }, by).await?;
+                Ok(format!("{name} has left"))
+            }
+            Action::Backup { archive } => {
+                let record = backup::create(self, archive, by).await?;
+                let (shards, records) = (record.shards, record.records);
+                *backup_id = Some(record.id.clone());
+                Ok(format!("backup {}: {shards} shards, {records} records", record.id))
+            }
+            Action::Restore { archive, backup } => {
+                restore::begin(self, (archive, backup), actor, by).await?;
+                self.wait_for_restore(by).await
+            }
+            Action::RestoreAccept => self.end_restore(by).await,
+            Action::RestoreUndo => self.undo_restore(by).await,
+        }
+    }
+
+    async fn kill(
+        &self,
+        node: NodeId,
+        down_secs: Option<u32>,
+        actor: &str,
+        by: Deadline,
+    ) -> Result<String, StoreError> {
+        let name = self.name(node);
+        if node == self.system.me {
+            drill::die(&self.env, &self.config, down_secs, drill::When::Shortly)
+                .map_err(|why| StoreError::Refused { why })?;
+        } else {
+            self.system.orders.die(node, down_secs, actor.to_owned(), by).await?;
+        }
+        Ok(match down_secs {
+            Some(seconds) => format!("{name} killed, back in {seconds} s"),
+            None => format!("{name} killed"),
+        })
+    }
+
+    async fn switchover(
+        &self,
+        shard: ShardId,
+        to: Option<NodeId>,
+        by: Deadline,
+    ) -> Result<String, StoreError> {
+        let target = self.candidate(shard, to)?;
+        match self.system.lead(shard, LeaderOrder::Transfer(target), by).await? {
+            LeaderReply::Transferred(held_us) => Ok(format!(
+                "{shard} is led by {}, writes were held for {} ms",
+                self.name(target.node()),
+                held_us / 1_000
+            )),
+            other => Err(StoreError::Unknown { why: format!("{shard} answered {other:?}") }),
+        }
+    }
+
+    async fn failover(
+        &self,
+        shard: ShardId,
+        to: Option<NodeId>,
+        by: Deadline,
+    ) -> Result<String, StoreError> {
+        let target = self.candidate(shard, to)?;
+        if let Ok(done) = self.switchover(shard, to, by.at_most(AUDIT_MAX)).await {
+            return Ok(done);
+        }
+        let stood = if target.node() == self.system.me {
+            match self.system.replicas.get(shard) {
+                Some(group) => {
+                    group.elect().await;
+                    true
+                }
+                None => false,
+            }
+        } else {
+            self.system.orders.stand(target.node(), shard, by).await?
+        };
+        if stood {
+            return Ok(format!("{} stands for {shard}", self.name(target.node())));
+        }
+        let why = format!("{} can't stand for {shard}", self.name(target.node()));
+        Err(StoreError::Refused { why })
+    }
+
+    /// The named voter, or the one that is furthest of those that live.
+    fn candidate(&self, shard: ShardId, to: Option<NodeId>) -> Result<ReplicaId, StoreError> {
+        let (_, observed) = self.observer.observe();
+        let refused = |why: String| StoreError::Refused { why };
+        let seen = observed.shards.get(&shard).ok_or_else(|| refused(format!("no {shard}")))?;
+        let fit = |voter: &&ReplicaId| {
+            Some(**voter) != seen.leader
+                && observed.lives(voter.node())
+                && to.is_none_or(|node| node == voter.node())
+        };
+        let lag = |voter: &&ReplicaId| lag(&observed, shard, **voter);
+        let best = seen.voters.iter().filter(fit).min_by_key(lag).copied();
+        best.ok_or_else(|| match to {
+            Some(node) => refused(format!("{} is no living follower of {shard}", self.name(node))),
+            None => refused(format!("{shard} has no other living voter")),
+        })
+    }
+
+    /// Waits until the controller has brought a restore to its end.
+    async fn wait_for_restore(&self, by: Deadline) -> Result<String, StoreError> {
+        let mut facts = self.system.facts.clone();
+        loop {
+            let phase = facts
+                .borrow_and_update()
+                .intents
+                .values()
+                .next()
+                .map(|intent| intent.phase.clone());
+            match phase {
+                Some(IntentPhase::Complete) => {
+                    return Ok("restored; accept it, or undo it".to_owned());
+                }
+                Some(IntentPhase::Failed(why)) => return Err(StoreError::Refused { why }),
+                None => {
+                    let why = "the restore was taken back: see the events".to_owned();
+                    return Err(StoreError::Refused { why });
+                }
+                Some(_) => {}
+            }
+            if tokio::time::timeout(by.remaining(), facts.changed()).await.is_err() {
+                let why = "the restore is still under way: see its progress in status".to_owned();
+                return Err(StoreError::Unknown { why });
+            }
+        }
+    }
+
+    async fn end_restore(&self, by: Deadline) -> Result<String, StoreError> {
+        let facts = self.system.facts();
+        let Some(intent) = facts.intents.values().next() else {
+            return Err(StoreError::Refused { why: "no restore is waiting".to_owned() });
+        };
+        let evenkeel_shared::view::IntentKind::Restore { pairs, .. } = &intent.kind;
+        let drop: Vec<ShardId> = pairs.iter().filter_map(|(old, _)| *old).collect();
+        let dropped = drop.len();
+        let command = SystemCommand::EndIntent { intent: intent.id, drop };
+        self.system.change(command, by).await?;
+        Ok(format!("restore accepted, {dropped} replaced shards dropped"))
+    }
+
+    async fn undo_restore(&self, by: Deadline) -> Result<String, StoreError> {
+        let facts = self.system.facts();
+        let Some(intent) = facts.intents.values().next() else {
+            return Err(StoreError::Refused { why: "no restore is waiting".to_owned() });
+        };
+        let command = SystemCommand::AdvanceIntent {
+            intent: intent.id,
+            from: IntentPhase::Complete,
+            to: IntentPhase::UndoSealing,
+        };
+        self.system.change(command, by).await?;
+        let mut facts = self.system.facts.clone();
+        let gone = facts.wait_for(|facts| facts.intents.is_empty());
+        match tokio::time::timeout(by.remaining(), gone).await {
+            Ok(_) => Ok("restore undone, what was served before is served again".to_owned()),
+            Err(_) => Err(StoreError::Unknown { why: "the undo is still under way".to_owned() }),
+        }
     }
 
     /// Every replica's content hash.
     pub async fn content_hashes(
         &self,
-        _shard: ShardId,
-        _by: Deadline,
+        shard: ShardId,
+        by: Deadline,
     ) -> Result<Vec<ContentHash>, AdminError> {
-        Ok(vec![])
+        let facts = self.system.facts();
+        let known = facts.shards.get(&shard);
+        let known = known.ok_or_else(|| AdminError::NotFound { what: shard.to_string() })?;
+        let hashes =
+            known.replicas.keys().map(|copy| self.system.content_hash(copy.node(), shard, by));
+        futures::future::try_join_all(hashes).await.map_err(admin_error)
     }
 
-    /// Ends this process.
-    pub fn die(&self, _down_secs: Option<u32>, _actor: &str) -> Result<(), AdminError> {
-        Ok(())
+    /// Ends this process: a drill that another agent or a script asks for.
+    pub fn die(&self, down_secs: Option<u32>, actor: &str) -> Result<(), AdminError> {
+        tracing::warn!(actor, ?down_secs, "asked to die");
+        drill::die(&self.env, &self.config, down_secs, drill::When::Shortly)
+            .map_err(|why| AdminError::Refused { why })
+    }
+
+    fn name(&self, node: NodeId) -> String {
+        crate::decide::facts::name(&self.system.facts(), node)
+    }
+}
+
+fn lag(observed: &Observed, shard: ShardId, voter: ReplicaId) -> u64 {
+    let seen = observed.shards.get(&shard).and_then(|seen| seen.replicas.get(&voter));
+    seen.and_then(|seen| seen.lag).unwrap_or(u64::MAX)
+}
+
+fn admin_error(error: StoreError) -> AdminError {
+    match error {
+        StoreError::Refused { why } | StoreError::Invalid { why } => AdminError::Refused { why },
+        other => AdminError::Unavailable { why: other.to_string() },
     }
 }

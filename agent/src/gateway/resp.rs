@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::KeyValue;
 use crate::env::clock::Clock;
-use crate::env::net::{BoxStream, Listener};
+use crate::env::net::Listener;
+use evenkeel_shared::wire::transport::BoxStream;
 
 /// Longest command: several keys, or one value and its key.
 const COMMAND_BYTES_MAX: usize = DATA_FRAME_BYTES_MAX;

@@ -242,7 +242,11 @@ impl Pulse {
             let backed = is_backed(now, &held.group, &state.records);
             self.groups.set_backed(held.group.shard, backed);
         }
-        let claimed = |held: &&Held| held.group.role == RaftRole::Leader && held.group.claim_earned;
+        let peers = state.peer_facts(now);
+        let claimed = |held: &&Held| {
+            held.group.role == RaftRole::Leader
+                && state.elector.unled(now, &held.group, &peers).is_none()
+        };
         let claims = held.iter().filter(claimed).map(|held| Claim {
             shard: held.group.shard,
             term: held.group.term,

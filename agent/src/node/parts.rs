@@ -20,6 +20,7 @@ use crate::control::system::System;
 use crate::control::{Controller, ports::Orders};
 use crate::env::Env;
 use crate::env::net::Listener;
+use crate::gateway::resp::Resp;
 use crate::folder::{Folder, Membership};
 use crate::heartbeat::{Pulse, PulseConfig, PulseEvent};
 use crate::rpc::admin::AdminService;
@@ -28,6 +29,7 @@ use crate::rpc::links::{Evidence, Links};
 use crate::rpc::meter::Meter;
 use crate::rpc::orders::LaneOrders;
 use crate::rpc::peer::PeerService;
+use crate::rpc::resp::RespStore;
 use crate::rpc::server::{Server, Services};
 use crate::rpc::store::StoreService;
 use crate::rpc::watch::Feeder;
@@ -170,6 +172,7 @@ impl Parts {
             system: system.clone(),
             journal: journal.clone(),
             observer: observer.clone(),
+            preflights: Mutex::default(),
         });
         Ok(Self {
             env,
@@ -227,7 +230,11 @@ impl Parts {
         start(Box::pin(events::write(parts.clone(), pulse_events)));
         start(Box::pin(parts.journal.clone().run(parts.system.clone())));
         start(Box::pin(Controller::new(parts.operator.clone()).run()));
-        let _ = resp;
+        if let Some(listener) = resp {
+            let store = RespStore::new(parts.router.clone(), parts.meter.clone(), &parts.env);
+            let resp = Resp { store: Arc::new(store), clock: parts.env.clock.clone() };
+            tasks.spawn(resp.serve(listener, parts.ended.child_token()));
+        }
 
         let mut fatal = parts.wal.fatal();
         let failed = async move {

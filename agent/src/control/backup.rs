@@ -1,0 +1,121 @@
+//! Backing everything up: one cut for all shards, images by their leaders, the manifest last.
+
+use std::time::Duration;
+
+use evenkeel_shared::backup::{ARCHIVE_FORMAT, BackupKind, Manifest, ShardImage};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::service::peer::{LeaderOrder, LeaderReply};
+use evenkeel_shared::version::Hlc;
+use evenkeel_shared::view::{BackupRecord, ShardPhase, SystemCommand};
+use evenkeel_shared::wire::deadline::Deadline;
+use futures::{StreamExt, TryStreamExt};
+
+use super::operator::Operator;
+use crate::backup::Archive;
+
+/// How far ahead of now the cut lies: every leader must hear of it before its time comes.
+const CUT_AHEAD_MS: u64 = 100;
+/// Images written at the same time.
+const IMAGES_AT_ONCE: usize = 4;
+/// How long one image may take.
+const IMAGE_MAX: Duration = Duration::from_secs(60);
+
+/// Backs up every serving shard and the configuration; gives back the backup's record.
+pub(super) async fn create(
+    operator: &Operator,
+    archive: &str,
+    by: Deadline,
+) -> Result<BackupRecord, StoreError> {
+    let store = Archive::open(archive).map_err(refused)?;
+    let facts = operator.system.facts();
+    let serving = facts.shards.values().filter(|shard| {
+        !shard.id.is_system() && shard.phase == ShardPhase::Serving
+    });
+    let shards: Vec<ShardId> = serving.map(|shard| shard.id).collect();
+    let now_ms = operator.env.clock.unix_ms();
+    let cut = Hlc::from_unix_ms(now_ms + CUT_AHEAD_MS);
+    let images = futures::stream::iter(shards)
+        .map(|shard| image(operator, shard, cut, archive))
+        .buffered(IMAGES_AT_ONCE.max(facts.shards.len()));
+    let images: Vec<ShardImage> = images.try_collect().await?;
+
+    let configuration = postcard::to_stdvec(facts.as_ref()).map_err(refused)?;
+    let configuration = store.put_chunk(configuration.into()).await.map_err(refused)?;
+    let id = backup_id(now_ms, operator.env.rng.next_u64());
+    let bytes = images.iter().flat_map(|image| &image.chunks).map(|chunk| chunk.bytes).sum();
+    let record = BackupRecord {
+        id: id.clone(),
+        archive: archive.to_owned(),
+        cut,
+        shards: u32::try_from(images.len()).unwrap_or(u32::MAX),
+        records: images.iter().map(|image| image.records).sum(),
+        bytes,
+    };
+    let manifest = Manifest {
+        format: ARCHIVE_FORMAT,
+        id,
+        kind: BackupKind::Full,
+        cluster: facts.cluster,
+        cut,
+        finished_unix_ms: operator.env.clock.unix_ms(),
+        shards: images,
+        configuration,
+        written_by: format!("evenkeel {}", env!("CARGO_PKG_VERSION")),
+    };
+    store.write_manifest(&manifest).await.map_err(refused)?;
+    operator.system.change(SystemCommand::RecordBackup(record.clone()), by).await?;
+    Ok(record)
+}
+
+async fn image(
+    operator: &Operator,
+    shard: ShardId,
+    cut: Hlc,
+    archive: &str,
+) -> Result<ShardImage, StoreError> {
+    let order = LeaderOrder::Image { cut, archive: archive.to_owned() };
+    match operator.system.lead(shard, order, Deadline::after(IMAGE_MAX)).await? {
+        LeaderReply::Image(image) => Ok(*image),
+        other => Err(StoreError::Unknown { why: format!("{shard} answered {other:?}") }),
+    }
+}
+
+/// Sorts by time: `20261123T224501Z-ab12`.
+fn backup_id(unix_ms: u64, salt: u64) -> String {
+    let seconds = unix_ms / 1_000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z-{:04x}", salt & 0xffff)
+}
+
+/// The date of a day since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+fn refused(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Refused { why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backup_ids_name_the_second() {
+        assert_eq!(backup_id(0, 1), "19700101T000000Z-0001");
+        assert_eq!(backup_id(1_795_474_701_000, 0xab12), "20261123T231821Z-ab12");
+        assert_eq!(backup_id(951_782_400_000, 0), "20000229T000000Z-0000");
+    }
+}
