@@ -38,14 +38,9 @@ const STALE_MAX: u32 = 10;
 
 /// Flags of the command.
 #[derive(clap::Args, Clone, Debug)]
-#[group(id = "victim", required = true, multiple = false, args = ["node", "busiest"])]
 pub(crate) struct OutageArguments {
-    /// Kill this node each time
-    #[arg(long, value_name = "NAME")]
-    node: Option<String>,
-    /// Kill the node that leads most shards
-    #[arg(long)]
-    busiest: bool,
+    #[command(flatten)]
+    victim: VictimArguments,
     /// How many kills
     #[arg(long, default_value_t = 1)]
     kills: u32,
@@ -56,6 +51,18 @@ pub(crate) struct OutageArguments {
     #[arg(long = "for", value_name = "TIME", default_value = "2s",
           value_parser = humantime::parse_duration)]
     down: Duration,
+}
+
+/// Which node is killed.
+#[derive(clap::Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+struct VictimArguments {
+    /// Kill this node each time
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Kill the node that leads most shards
+    #[arg(long)]
+    busiest: bool,
 }
 
 /// What the writers share.
@@ -163,7 +170,7 @@ async fn victim(
     let over = crate::clock::now() + HEAL_MAX;
     loop {
         let view = session.view().await?;
-        let chosen = match &arguments.node {
+        let chosen = match &arguments.victim.node {
             Some(name) => Some(node_named(&view, name)?),
             None => busiest(&view),
         };
