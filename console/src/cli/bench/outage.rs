@@ -38,14 +38,9 @@ const STALE_MAX: u32 = 10;
 
 /// Flags of the command.
 #[derive(clap::Args, Clone, Debug)]
-#[group(id = "victim", required = true, multiple = false, args = ["node", "busiest"])]
 pub(crate) struct OutageArguments {
-    /// Kill this node each time
-    #[arg(long, value_name = "NAME")]
-    node: Option<String>,
-    /// Kill the node that leads most shards
-    #[arg(long)]
-    busiest: bool,
+    #[command(flatten)]
+    victim: VictimArguments,
     /// How many kills
     #[arg(long, default_value_t = 1)]
     kills: u32,
@@ -56,6 +51,18 @@ pub(crate) struct OutageArguments {
     #[arg(long = "for", value_name = "TIME", default_value = "2s",
           value_parser = humantime::parse_duration)]
     down: Duration,
+}
+
+/// Which node is killed.
+#[derive(clap::Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+struct VictimArguments {
+    /// Kill this node each time
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Kill the node that leads most shards
+    #[arg(long)]
+    busiest: bool,
 }
 
 /// What the writers share.
@@ -163,7 +170,7 @@ async fn victim(
     let over = crate::clock::now() + HEAL_MAX;
     loop {
         let view = session.view().await?;
-        let chosen = match &arguments.node {
+        let chosen = match &arguments.victim.node {
             Some(name) => Some(node_named(&view, name)?),
             None => busiest(&view),
         };
@@ -367,51 +374,4 @@ impl OutageReport {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::fake::{Fake, Trouble, sample_view};
-
-    #[test]
-    fn every_writer_has_a_key_of_its_own_within_its_shard() {
-        let ranges = SlotRange::split_all(16);
-        let mut keys = std::collections::BTreeSet::new();
-        for writer in 0..32 {
-            let range = ranges[writer % 16];
-            let key = key_within(&[range], writer);
-            assert!(range.contains(Slot::of(&key)));
-            assert!(keys.insert(key));
-        }
-    }
-
-    #[test]
-    fn the_busiest_node_leads_most_and_is_up() {
-        let mut view = sample_view();
-        view.shards[1].leader = Some(NodeId(1));
-        assert_eq!(busiest(&view).unwrap().name, "n1");
-        view.nodes[0].state = NodeState::Down;
-        assert_ne!(busiest(&view).unwrap().name, "n1");
-    }
-
-    #[test]
-    fn a_kill_is_as_long_as_its_longest_shard() {
-        let ms = Duration::from_millis;
-        let row = KillRow::of("n1".into(), &[(ShardId(1), ms(62)), (ShardId(2), ms(102))]);
-        let report = OutageReport::of(vec![row], 32, &Watch::default());
-        let json = serde_json::to_value(&report).unwrap();
-        assert_eq!(json["kills"][0]["longest_ms"], 102.0);
-        assert_eq!(json["outage_ms"]["min"], 62.0);
-        assert_eq!(json["samples"], 2);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn writers_reach_every_shard() {
-        let fake = Fake::start(Trouble::None).await;
-        let watch = Arc::new(Watch::default());
-        let writers = start_writers(&fake.session(), &sample_view(), 4, &watch);
-        let shards = [ShardId(1), ShardId(2)];
-        alive(&watch, &shards, Duration::ZERO, Duration::from_secs(10)).await;
-        drop(writers);
-        let now = crate::clock::now();
-        assert!(shards.iter().all(|shard| watch.gaps().longest(*shard, now).is_some()));
-    }
-}
+mod tests;

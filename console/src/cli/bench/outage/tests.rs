@@ -1,0 +1,48 @@
+//! Victims, keys, and figures of the outage measurement.
+
+use super::*;
+use crate::cli::fake::{Fake, Trouble, sample_view};
+
+#[test]
+fn every_writer_has_a_key_of_its_own_within_its_shard() {
+    let ranges = SlotRange::split_all(16);
+    let mut keys = std::collections::BTreeSet::new();
+    for writer in 0..32 {
+        let range = ranges[writer % 16];
+        let key = key_within(&[range], writer);
+        assert!(range.contains(Slot::of(&key)));
+        assert!(keys.insert(key));
+    }
+}
+
+#[test]
+fn the_busiest_node_leads_most_and_is_up() {
+    let mut view = sample_view();
+    view.shards[1].leader = Some(NodeId(1));
+    assert_eq!(busiest(&view).unwrap().name, "n1");
+    view.nodes[0].state = NodeState::Down;
+    assert_ne!(busiest(&view).unwrap().name, "n1");
+}
+
+#[test]
+fn a_kill_is_as_long_as_its_longest_shard() {
+    let ms = Duration::from_millis;
+    let row = KillRow::of("n1".into(), &[(ShardId(1), ms(62)), (ShardId(2), ms(102))]);
+    let report = OutageReport::of(vec![row], 32, &Watch::default());
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["kills"][0]["longest_ms"], 102.0);
+    assert_eq!(json["outage_ms"]["min"], 62.0);
+    assert_eq!(json["samples"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_reach_every_shard() {
+    let fake = Fake::start(Trouble::None).await;
+    let watch = Arc::new(Watch::default());
+    let writers = start_writers(&fake.session(), &sample_view(), 4, &watch);
+    let shards = [ShardId(1), ShardId(2)];
+    alive(&watch, &shards, Duration::ZERO, Duration::from_secs(10)).await;
+    drop(writers);
+    let now = crate::clock::now();
+    assert!(shards.iter().all(|shard| watch.gaps().longest(*shard, now).is_some()));
+}
