@@ -70,7 +70,7 @@ pub(super) fn recover(
     disk.create_dir_all(folder).map_err(at)?;
     let mut survey = survey(disk, folder).map_err(at)?;
     let mut reading = Reading::default();
-    let oldest = reading.oldest(&survey).map_err(at)?;
+    let oldest = Reading::oldest(&survey).map_err(at)?;
     let mut stale: Vec<_> = Vec::new();
     survey.used.retain(|(segment, header)| {
         let live = header.generation >= oldest;
@@ -94,7 +94,8 @@ fn survey(disk: &dyn Disk, folder: &Path) -> io::Result<Survey> {
             survey.spares.push(name);
             continue;
         }
-        let header = SegmentHeader::find(&read_image(&Segment { blocks: 1, ..segment.clone() })?);
+        let front = read_image(&Segment { blocks: 1, ..segment.clone() });
+        let header = front.ok().as_ref().and_then(SegmentHeader::find);
         // Without a header only the stamps tell whether the file was ever in use.
         let stamped = match header {
             Some(_) => 0,
@@ -145,7 +146,7 @@ fn read(segment: &Segment, header: &SegmentHeader) -> io::Result<Opened> {
 
 impl Reading {
     /// The oldest segment that still counts, by the newest word on it.
-    fn oldest(&self, survey: &Survey) -> io::Result<u32> {
+    fn oldest(survey: &Survey) -> io::Result<u32> {
         let Some((segment, header)) = survey.used.last() else { return Ok(0) };
         let opened = read(segment, header)?;
         let said = opened.batches.iter().filter_map(|batch| batch.header).map(|own| own.oldest);
@@ -222,7 +223,7 @@ impl Reading {
                 return;
             }
             let copy = copy.filter(|(number, _)| *number == parsed.number);
-            self.confirmed_batch(parsed, copy.map(|(_, directory)| directory));
+            self.confirmed_batch(&parsed, copy.map(|(_, directory)| directory));
         }
         if let Some(limit) = limit {
             let copy = next.and_then(|next| next.batches.first()?.previous.as_ref());
@@ -249,10 +250,10 @@ impl Reading {
         }
     }
 
-    fn confirmed_batch(&mut self, parsed: Parsed, copy: Option<Directory>) {
+    fn confirmed_batch(&mut self, parsed: &Parsed, copy: Option<Directory>) {
         let number = parsed.number;
         let directory = parsed.directory.clone().or(copy);
-        self.replay.batch(&parsed);
+        self.replay.batch(parsed);
         match (parsed.soundness, &directory) {
             (Soundness::Sound, Some(directory)) => self.replay.check(directory, number),
             (Soundness::Sound, None) => {}

@@ -104,10 +104,10 @@ impl Writer {
                     self.in_flight = commands;
                     written?;
                     let ended = std::mem::take(&mut self.in_flight);
-                    ended.into_iter().for_each(|command| {
+                    for command in ended {
                         command.done.tell(None);
                         drop(command.permit);
-                    });
+                    }
                 }
                 Wake::Idle if self.recycling == Recycling::Idle => self.batch(&[]).await?,
                 Wake::Idle => {}
@@ -181,8 +181,7 @@ impl Writer {
         self.make_room(items).await?;
         let mut records = Vec::new();
         let mut directory = Directory::default();
-        let start =
-            self.next_block * BLOCK_DATA_BYTES + batch::records_at(&self.last_batch.1);
+        let start = self.next_block * BLOCK_DATA_BYTES + batch::records_at(&self.last_batch.1);
         let mut places = Vec::with_capacity(items.len());
         for item in items {
             let key = item.record.key;

@@ -43,8 +43,7 @@ async fn load(wal: &Wal, steps: u64, told: &mut Told) -> std::io::Result<()> {
                 log.purge(id(term, next - 4)).await?;
             }
             _ => {
-                let new: Vec<_> =
-                    (next..next + 3).map(|index| entry(term, index, 600)).collect();
+                let new: Vec<_> = (next..next + 3).map(|index| entry(term, index, 600)).collect();
                 append(&mut log, new.clone()).await?;
                 let entries = &mut told.entry(key).or_default().entries;
                 entries.extend(new.into_iter().map(|entry| (entry.log_id.index, entry)));
@@ -185,7 +184,6 @@ async fn a_quarantine_is_remembered_until_the_replica_is_forgotten() {
     for (key, _) in &second.quarantined {
         wal.forget(*key).await.unwrap();
     }
-    eprintln!("DEBUG {second:?} known {:?} {:?} {}", wal.known(), segment_files(&disk), wal.disk_bytes());
     drop(wal);
     disk.kill();
     let (_, third) = open(&disk).await.unwrap();
