@@ -22,6 +22,7 @@ mod scan;
 mod sector;
 mod segment;
 mod state;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod writer;

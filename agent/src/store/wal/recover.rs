@@ -14,9 +14,9 @@ use super::record::{Chain, Kind, Record, encode};
 use super::replay::Replay;
 use super::scan::{Parsed, Soundness, batches};
 use super::segment::{
-    RESERVE_NAME, Segment, SegmentHeader, compose_table, create_zeroed, file_name, file_number,
-    location, open, read_image, read_table, table_blocks,
+    Segment, SegmentHeader, compose_table, location, read_image, read_table, table_blocks,
 };
+use super::survey::{Survey, survey, take_spare};
 use super::{ReplicaKey, WalConfig, WalError};
 
 /// What a start found and made.
@@ -50,16 +50,6 @@ struct Opened {
     batches: Vec<Parsed>,
 }
 
-#[derive(Default)]
-struct Survey {
-    used: Vec<(Segment, SegmentHeader)>,
-    spares: Vec<String>,
-    /// Segments whose header is gone although batches were written to them.
-    headless: Vec<u32>,
-    newest: u32,
-    next_file: u64,
-}
-
 /// Reads everything back and opens a fresh segment.
 pub(super) fn recover(
     disk: &dyn Disk,
@@ -82,43 +72,6 @@ pub(super) fn recover(
     survey.spares.extend(stale);
     reading.all(&survey, oldest).map_err(at)?;
     reading.into_fresh(disk, folder, config, survey, oldest).map_err(at)
-}
-
-fn survey(disk: &dyn Disk, folder: &Path) -> io::Result<Survey> {
-    let mut survey = Survey { next_file: 1, ..Survey::default() };
-    for name in disk.list(folder)? {
-        let Some(number) = file_number(&name) else { continue };
-        survey.next_file = survey.next_file.max(number + 1);
-        let mut segment = open(disk, folder, &name, 0)?;
-        if segment.blocks == 0 {
-            survey.spares.push(name);
-            continue;
-        }
-        let front = read_image(&Segment { blocks: 1, ..segment.clone() });
-        let header = front.ok().as_ref().and_then(SegmentHeader::find);
-        // Without a header only the stamps tell whether the file was ever in use.
-        let stamped = match header {
-            Some(_) => 0,
-            None => read_image(&segment)?.newest_generation(),
-        };
-        survey.newest = survey.newest.max(stamped);
-        match header {
-            Some(header) if header.open => {
-                survey.newest = survey.newest.max(header.generation);
-                segment.generation = header.generation;
-                survey.used.push((segment, header));
-            }
-            Some(header) => {
-                survey.newest = survey.newest.max(header.generation);
-                survey.spares.push(name);
-            }
-            None if stamped == 0 => survey.spares.push(name),
-            // Its file is left as it is: an operator may want to look at it.
-            None => survey.headless.push(stamped),
-        }
-    }
-    survey.used.sort_by_key(|(_, header)| header.generation);
-    Ok(survey)
 }
 
 #[derive(Default)]
@@ -408,36 +361,4 @@ impl Reading {
         };
         Some((batch::compose(&opening, &records, &directory), directory))
     }
-}
-
-fn take_spare(
-    disk: &dyn Disk,
-    folder: &Path,
-    config: &WalConfig,
-    survey: &mut Survey,
-    generation: u32,
-) -> io::Result<Segment> {
-    let bytes = config.segment_bytes();
-    while let Some(name) = survey.spares.pop() {
-        let segment = open(disk, folder, &name, generation)?;
-        if (segment.blocks * super::sector::BLOCK_BYTES) as u64 == bytes {
-            segment.prepare()?;
-            return Ok(segment);
-        }
-        disk.remove(&folder.join(&name))?;
-        disk.sync_dir(folder)?;
-    }
-    let name = file_name(survey.next_file);
-    survey.next_file += 1;
-    let path = folder.join(&name);
-    if let Err(full) = create_zeroed(disk, &path, bytes) {
-        if full.kind() != io::ErrorKind::StorageFull {
-            return Err(full);
-        }
-        disk.rename(&folder.join(RESERVE_NAME), &path).map_err(|_| full)?;
-        disk.sync_dir(folder)?;
-    }
-    let segment = open(disk, folder, &name, generation)?;
-    segment.prepare()?;
-    Ok(segment)
 }
