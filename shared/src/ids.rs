@@ -89,6 +89,12 @@ impl ReplicaId {
     }
 }
 
+impl From<u64> for ReplicaId {
+    fn from(both_halves: u64) -> Self {
+        Self(both_halves)
+    }
+}
+
 impl fmt::Display for ReplicaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.node().0, self.number())

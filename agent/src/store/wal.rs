@@ -22,6 +22,7 @@ mod scan;
 mod sector;
 mod segment;
 mod state;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -233,9 +234,11 @@ impl Wal {
     /// Drops a replica's records for good; returns once that is synced.
     pub async fn forget(&self, key: ReplicaKey) -> Result<(), WalError> {
         let record = Record { kind: Kind::Forget, key, term: 0, index: 0 };
-        self.request(move |state| {
-            state.forget(&key).then(|| vec![NewRecord::bare(record)]).unwrap_or_default()
-        })
+        self.request(
+            move |state| {
+                if state.forget(&key) { vec![NewRecord::bare(record)] } else { Vec::new() }
+            },
+        )
         .await
     }
 
@@ -330,8 +333,8 @@ impl Wal {
         }
         state.enqueued += 1;
         let command = Command { records, done, permit };
-        self.sender.send(command).map_err(|_| {
-            E::from(WalError::Stopped { reason: "the writer has ended".to_owned() })
-        })
+        self.sender
+            .send(command)
+            .map_err(|_| E::from(WalError::Stopped { reason: "the writer has ended".to_owned() }))
     }
 }

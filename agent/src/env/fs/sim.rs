@@ -10,13 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Create, Disk, DiskFile, Space};
 
-/// What a disk writes whole or not at all.
-pub const SECTOR_BYTES: usize = 512;
+mod file;
+
+use file::{Coin, File, NameChange, SECTOR_BYTES};
 
 /// A disk in memory. Clones share it.
 #[derive(Clone, Default)]
 pub struct SimDisk {
     inner: Arc<Mutex<Inner>>,
+    /// The life that this handle belongs to; `None` for the test's own.
+    life: Option<u64>,
 }
 
 #[derive(Default)]
@@ -38,88 +41,25 @@ struct Inner {
     unreadable: BTreeSet<(PathBuf, u64)>,
 }
 
-#[derive(Clone)]
-enum NameChange {
-    Bind(PathBuf, u64),
-    Drop(PathBuf),
-}
-
-impl NameChange {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Bind(path, _) | Self::Drop(path) => path,
-        }
-    }
-
-    fn apply(&self, names: &mut BTreeMap<PathBuf, u64>) {
-        match self {
-            Self::Bind(path, file) => drop(names.insert(path.clone(), *file)),
-            Self::Drop(path) => drop(names.remove(path)),
-        }
-    }
-}
-
-#[derive(Clone, Default)]
-struct File {
-    bytes: Vec<u8>,
-    durable: Vec<u8>,
-    unsynced: BTreeSet<usize>,
-}
-
-impl File {
-    fn sync(&mut self) {
-        self.durable.resize(self.bytes.len(), 0);
-        for sector in std::mem::take(&mut self.unsynced) {
-            let (from, to) = sector_range(sector, self.bytes.len());
-            if from < to {
-                self.durable[from..to].copy_from_slice(&self.bytes[from..to]);
-            }
-        }
-    }
-
-    /// Keeps the durable sectors and those of the others that the coin chooses.
-    fn crash(&mut self, coin: &mut Coin) {
-        let mut after = self.durable.clone();
-        if self.bytes.len() != after.len() && coin.toss() {
-            after.resize(self.bytes.len(), 0);
-        }
-        for &sector in &self.unsynced {
-            let (from, to) = sector_range(sector, self.bytes.len().min(after.len()));
-            if from < to && coin.toss() {
-                after[from..to].copy_from_slice(&self.bytes[from..to]);
-            }
-        }
-        self.bytes.clone_from(&after);
-        self.durable = after;
-        self.unsynced.clear();
-    }
-}
-
-fn sector_range(sector: usize, length: usize) -> (usize, usize) {
-    (sector * SECTOR_BYTES, ((sector + 1) * SECTOR_BYTES).min(length))
-}
-
-/// A seeded coin (splitmix64).
-struct Coin(u64);
-
-impl Coin {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
-
-    fn toss(&mut self) -> bool {
-        self.next() & 1 == 1
-    }
-}
-
 impl SimDisk {
     /// An empty disk.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A handle for one process: it dies with the next crash or kill, like the process.
+    #[must_use]
+    pub fn mount(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), life: Some(self.inner().life) }
+    }
+
+    fn alive(&self) -> io::Result<MutexGuard<'_, Inner>> {
+        let inner = self.inner();
+        inner.alive()?;
+        if self.life.is_some_and(|life| life != inner.life) {
+            return Err(io::Error::other("the process had ended"));
+        }
+        Ok(inner)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -215,6 +155,7 @@ impl SimDisk {
     }
 
     /// An independent copy of the whole disk, as a reader sees it now.
+    #[must_use]
     pub fn fork(&self) -> Self {
         let inner = self.inner();
         let copy = Inner {
@@ -225,7 +166,7 @@ impl SimDisk {
             next_file: inner.next_file,
             ..Inner::default()
         };
-        Self { inner: Arc::new(Mutex::new(copy)) }
+        Self { inner: Arc::new(Mutex::new(copy)), life: None }
     }
 }
 
@@ -276,12 +217,11 @@ impl Inner {
 
 impl Disk for SimDisk {
     fn create_dir_all(&self, _path: &Path) -> io::Result<()> {
-        self.inner().alive()
+        self.alive().map(drop)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let inner = self.inner();
-        inner.alive()?;
+        let inner = self.alive()?;
         let inside = inner.names.keys().filter(|name| name.parent() == Some(path));
         Ok(inside
             .filter_map(|name| name.file_name())
@@ -290,8 +230,7 @@ impl Disk for SimDisk {
     }
 
     fn open(&self, path: &Path, create: Create) -> io::Result<Arc<dyn DiskFile>> {
-        let mut inner = self.inner();
-        inner.alive()?;
+        let mut inner = self.alive()?;
         let id = match (inner.names.get(path).copied(), create) {
             (Some(_), Create::New) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(id), _) => id,
@@ -303,8 +242,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut inner = self.inner();
-        inner.alive()?;
+        let mut inner = self.alive()?;
         let id = inner.names.get(from).copied().ok_or(io::ErrorKind::NotFound)?;
         inner.change(NameChange::Bind(to.to_owned(), id));
         inner.change(NameChange::Drop(from.to_owned()));
@@ -312,8 +250,7 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut inner = self.inner();
-        inner.alive()?;
+        let mut inner = self.alive()?;
         if !inner.names.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -322,8 +259,7 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let mut inner = self.inner();
-        inner.alive()?;
+        let mut inner = self.alive()?;
         if inner.fail_syncs {
             return Err(io::Error::other("injected sync error"));
         }
@@ -431,7 +367,10 @@ impl DiskFile for SimFile {
         let length = position(length)?;
         self.with(|inner| {
             inner.grow(self.id, length)?;
-            inner.file(self.id)?.bytes.resize(length, 0);
+            let file = inner.file(self.id)?;
+            let before = file.bytes.len();
+            file.bytes.resize(length, 0);
+            file.unsynced.extend(before / SECTOR_BYTES..length.div_ceil(SECTOR_BYTES));
             Ok(())
         })
     }

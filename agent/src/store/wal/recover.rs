@@ -14,9 +14,9 @@ use super::record::{Chain, Kind, Record, encode};
 use super::replay::Replay;
 use super::scan::{Parsed, Soundness, batches};
 use super::segment::{
-    RESERVE_NAME, Segment, SegmentHeader, compose_table, create_zeroed, file_name, file_number,
-    location, open, read_image, read_table, table_blocks,
+    Segment, SegmentHeader, compose_table, location, read_image, read_table, table_blocks,
 };
+use super::survey::{Survey, survey, take_spare};
 use super::{ReplicaKey, WalConfig, WalError};
 
 /// What a start found and made.
@@ -50,16 +50,6 @@ struct Opened {
     batches: Vec<Parsed>,
 }
 
-#[derive(Default)]
-struct Survey {
-    used: Vec<(Segment, SegmentHeader)>,
-    spares: Vec<String>,
-    /// Segments whose header is gone although batches were written to them.
-    headless: Vec<u32>,
-    newest: u32,
-    next_file: u64,
-}
-
 /// Reads everything back and opens a fresh segment.
 pub(super) fn recover(
     disk: &dyn Disk,
@@ -70,7 +60,7 @@ pub(super) fn recover(
     disk.create_dir_all(folder).map_err(at)?;
     let mut survey = survey(disk, folder).map_err(at)?;
     let mut reading = Reading::default();
-    let oldest = reading.oldest(&survey).map_err(at)?;
+    let oldest = Reading::oldest(&survey).map_err(at)?;
     let mut stale: Vec<_> = Vec::new();
     survey.used.retain(|(segment, header)| {
         let live = header.generation >= oldest;
@@ -82,42 +72,6 @@ pub(super) fn recover(
     survey.spares.extend(stale);
     reading.all(&survey, oldest).map_err(at)?;
     reading.into_fresh(disk, folder, config, survey, oldest).map_err(at)
-}
-
-fn survey(disk: &dyn Disk, folder: &Path) -> io::Result<Survey> {
-    let mut survey = Survey { next_file: 1, ..Survey::default() };
-    for name in disk.list(folder)? {
-        let Some(number) = file_number(&name) else { continue };
-        survey.next_file = survey.next_file.max(number + 1);
-        let mut segment = open(disk, folder, &name, 0)?;
-        if segment.blocks == 0 {
-            survey.spares.push(name);
-            continue;
-        }
-        let header = SegmentHeader::find(&read_image(&Segment { blocks: 1, ..segment.clone() })?);
-        // Without a header only the stamps tell whether the file was ever in use.
-        let stamped = match header {
-            Some(_) => 0,
-            None => read_image(&segment)?.newest_generation(),
-        };
-        survey.newest = survey.newest.max(stamped);
-        match header {
-            Some(header) if header.open => {
-                survey.newest = survey.newest.max(header.generation);
-                segment.generation = header.generation;
-                survey.used.push((segment, header));
-            }
-            Some(header) => {
-                survey.newest = survey.newest.max(header.generation);
-                survey.spares.push(name);
-            }
-            None if stamped == 0 => survey.spares.push(name),
-            // Its file is left as it is: an operator may want to look at it.
-            None => survey.headless.push(stamped),
-        }
-    }
-    survey.used.sort_by_key(|(_, header)| header.generation);
-    Ok(survey)
 }
 
 #[derive(Default)]
@@ -145,7 +99,7 @@ fn read(segment: &Segment, header: &SegmentHeader) -> io::Result<Opened> {
 
 impl Reading {
     /// The oldest segment that still counts, by the newest word on it.
-    fn oldest(&self, survey: &Survey) -> io::Result<u32> {
+    fn oldest(survey: &Survey) -> io::Result<u32> {
         let Some((segment, header)) = survey.used.last() else { return Ok(0) };
         let opened = read(segment, header)?;
         let said = opened.batches.iter().filter_map(|batch| batch.header).map(|own| own.oldest);
@@ -222,7 +176,7 @@ impl Reading {
                 return;
             }
             let copy = copy.filter(|(number, _)| *number == parsed.number);
-            self.confirmed_batch(parsed, copy.map(|(_, directory)| directory));
+            self.confirmed_batch(&parsed, copy.map(|(_, directory)| directory));
         }
         if let Some(limit) = limit {
             let copy = next.and_then(|next| next.batches.first()?.previous.as_ref());
@@ -249,10 +203,10 @@ impl Reading {
         }
     }
 
-    fn confirmed_batch(&mut self, parsed: Parsed, copy: Option<Directory>) {
+    fn confirmed_batch(&mut self, parsed: &Parsed, copy: Option<Directory>) {
         let number = parsed.number;
         let directory = parsed.directory.clone().or(copy);
-        self.replay.batch(&parsed);
+        self.replay.batch(parsed);
         match (parsed.soundness, &directory) {
             (Soundness::Sound, Some(directory)) => self.replay.check(directory, number),
             (Soundness::Sound, None) => {}
@@ -407,36 +361,4 @@ impl Reading {
         };
         Some((batch::compose(&opening, &records, &directory), directory))
     }
-}
-
-fn take_spare(
-    disk: &dyn Disk,
-    folder: &Path,
-    config: &WalConfig,
-    survey: &mut Survey,
-    generation: u32,
-) -> io::Result<Segment> {
-    let bytes = config.segment_bytes();
-    while let Some(name) = survey.spares.pop() {
-        let segment = open(disk, folder, &name, generation)?;
-        if (segment.blocks * super::sector::BLOCK_BYTES) as u64 == bytes {
-            segment.prepare()?;
-            return Ok(segment);
-        }
-        disk.remove(&folder.join(&name))?;
-        disk.sync_dir(folder)?;
-    }
-    let name = file_name(survey.next_file);
-    survey.next_file += 1;
-    let path = folder.join(&name);
-    if let Err(full) = create_zeroed(disk, &path, bytes) {
-        if full.kind() != io::ErrorKind::StorageFull {
-            return Err(full);
-        }
-        disk.rename(&folder.join(RESERVE_NAME), &path).map_err(|_| full)?;
-        disk.sync_dir(folder)?;
-    }
-    let segment = open(disk, folder, &name, generation)?;
-    segment.prepare()?;
-    Ok(segment)
 }

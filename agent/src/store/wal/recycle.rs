@@ -75,11 +75,7 @@ pub(super) fn live(state: &State, generation: u32) -> Vec<Live> {
     found
 }
 
-fn live_of(
-    key: ReplicaKey,
-    replica: &ReplicaState,
-    generation: u32,
-) -> impl Iterator<Item = Live> {
+fn live_of(key: ReplicaKey, replica: &ReplicaState, generation: u32) -> impl Iterator<Item = Live> {
     let (purge_term, purge_index) = replica.purged.unwrap_or_default();
     let marks = [
         (Kind::Vote, 0, 0, replica.vote_mark.place),

@@ -117,9 +117,8 @@ impl ReplicaLog {
     /// Refuses entries that would leave a hole.
     fn follows(&self, state: &State, chunk: &[(Entry, Vec<u8>)]) -> io::Result<()> {
         let replica = state.replicas.get(&self.key);
-        let mut expected = replica
-            .filter(|replica| replica.last().is_some())
-            .map(ReplicaState::next);
+        let mut expected =
+            replica.filter(|replica| replica.last().is_some()).map(ReplicaState::next);
         for (entry, _) in chunk {
             let index = entry.index();
             if expected.is_some_and(|expected| expected != index) {

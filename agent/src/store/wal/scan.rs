@@ -112,8 +112,7 @@ impl Judge<'_> {
         let last = self.image.blocks() * BLOCK_SECTORS;
         let unwritten = |sector: usize| {
             sector >= last
-                || !self.image.is_unreadable(sector)
-                    && self.image.stamp(sector) != Some(self.stamp)
+                || !self.image.is_unreadable(sector) && self.image.stamp(sector) != Some(self.stamp)
         };
         let excused = sectors.clone().any(unwritten)
             && !sectors.clone().any(|sector| self.image.is_unreadable(sector));
@@ -186,8 +185,7 @@ fn read_records(parsed: &mut Parsed, header: &Header, judge: &mut Judge<'_>) {
         };
         let next = at + decoded.payload.end;
         if decoded.payload_sound && judge.stamped(at..next) {
-            let location =
-                location(judge.stamp.generation, stream_start + at, decoded.payload.end);
+            let location = location(judge.stamp.generation, stream_start + at, decoded.payload.end);
             parsed.records.push(Found { decoded, location, start: at });
         } else {
             judge.damaged(at..next);

@@ -252,6 +252,10 @@ pub(super) fn read_image(segment: &Segment) -> io::Result<Image> {
             unreadable.insert(sector);
         }
     }
+    if unreadable.len() == segment.blocks * BLOCK_SECTORS {
+        // Not one sector: the disk is gone, and starting without the segment would forget it.
+        return Err(io::Error::other(format!("no sector of {} can be read", segment.name)));
+    }
     Ok(Image::new(bytes, unreadable))
 }
 

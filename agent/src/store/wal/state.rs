@@ -202,7 +202,9 @@ impl State {
                 }
             }
             let places: Vec<_> = replica.places().collect();
-            places.into_iter().for_each(|place| state.alive(place));
+            for place in places {
+                state.alive(place);
+            }
             state.replicas.insert(*key, replica);
         }
         state
@@ -245,9 +247,12 @@ impl State {
 
     /// Removes the entries from an index on.
     pub(super) fn truncate(&mut self, key: &ReplicaKey, from: u64) {
-        self.remove(key, |replica| {
-            if replica.next() <= from { None } else { replica.entries.pop_back() }
-        });
+        self.remove(
+            key,
+            |replica| {
+                if replica.next() <= from { None } else { replica.entries.pop_back() }
+            },
+        );
     }
 
     /// Removes the entries up to the purge mark.
@@ -282,7 +287,9 @@ impl State {
             replica.entry_bytes -= u64::from(slot.bytes);
             places.extend(slot.place);
         }
-        places.into_iter().for_each(|place| self.dead(place));
+        for place in places {
+            self.dead(place);
+        }
     }
 
     /// Notes where a record was written, if it still counts.

@@ -3,4 +3,5 @@
 mod basics;
 mod crashes;
 mod recycling;
+mod suite;
 mod support;

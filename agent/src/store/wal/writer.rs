@@ -3,6 +3,8 @@
 //! Invariant: a batch is written only after the one before was synced; the first error is the
 //! last act, everybody who waits is told of it, and the process is asked to end.
 
+mod emptying;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use super::bytes::count;
 use super::prepare::{Prepared, Preparer};
 use super::record::{Chain, Kind, Record, encode, size_bytes};
 use super::recover::Recovered;
-use super::recycle::{self, Recycling};
+use super::recycle::Recycling;
 use super::sector::BLOCK_DATA_BYTES;
 use super::segment::{
     Location, Segment, SegmentHeader, chain_share, compose_table, location, table_blocks,
@@ -104,10 +106,10 @@ impl Writer {
                     self.in_flight = commands;
                     written?;
                     let ended = std::mem::take(&mut self.in_flight);
-                    ended.into_iter().for_each(|command| {
+                    for command in ended {
                         command.done.tell(None);
                         drop(command.permit);
-                    });
+                    }
                 }
                 Wake::Idle if self.recycling == Recycling::Idle => self.batch(&[]).await?,
                 Wake::Idle => {}
@@ -181,8 +183,7 @@ impl Writer {
         self.make_room(items).await?;
         let mut records = Vec::new();
         let mut directory = Directory::default();
-        let start =
-            self.next_block * BLOCK_DATA_BYTES + batch::records_at(&self.last_batch.1);
+        let start = self.next_block * BLOCK_DATA_BYTES + batch::records_at(&self.last_batch.1);
         let mut places = Vec::with_capacity(items.len());
         for item in items {
             let key = item.record.key;
@@ -312,94 +313,6 @@ impl Writer {
         if !self.preparer.asked() {
             self.ask_for_segment();
         }
-        Ok(())
-    }
-
-    /// One step of emptying the oldest segment.
-    async fn recycle(&mut self) -> io::Result<()> {
-        match self.recycling {
-            Recycling::Idle => {
-                let (due, bare) = {
-                    let config = &self.shared.config;
-                    let state = self.shared.state();
-                    let due = recycle::due(&state, config.segment_bytes(), config.bytes_max);
-                    (due, due.map(|_| recycle::bare(&state)).unwrap_or_default())
-                };
-                if let Some(generation) = due.filter(|due| *due != self.segment.generation) {
-                    self.recycling = Recycling::Copying { generation };
-                    if !bare.is_empty() {
-                        self.copy(generation, bare).await?;
-                    }
-                }
-            }
-            Recycling::Copying { generation } => {
-                let (live, until) = {
-                    let state = self.shared.state();
-                    (recycle::live(&state, generation), state.enqueued)
-                };
-                if live.is_empty() {
-                    self.recycling = Recycling::Draining { generation, until };
-                } else {
-                    self.copy(generation, live).await?;
-                }
-            }
-            Recycling::Draining { generation, until } => {
-                if self.shared.state().synced >= until {
-                    self.recycling = Recycling::Announcing { generation };
-                }
-            }
-            Recycling::Announcing { generation } => self.release(generation).await?,
-        }
-        Ok(())
-    }
-
-    async fn copy(&mut self, generation: u32, live: Vec<recycle::Live>) -> io::Result<()> {
-        let segment = {
-            let state = self.shared.state();
-            state.segments.get(&generation).map(|held| held.segment.clone())
-        };
-        let Some(segment) = segment else { return Ok(()) };
-        let mut copies = Vec::with_capacity(live.len());
-        for live in live {
-            match recycle::payload(&segment, &live) {
-                Some(payload) => copies.push((live.record, live.from, payload, 0)),
-                None => copies.extend(self.damaged(live.record)),
-            }
-        }
-        let items: Vec<_> = copies
-            .iter()
-            .map(|(record, from, payload, serial)| Item {
-                record: *record,
-                payload,
-                serial: *serial,
-                from: *from,
-            })
-            .collect();
-        self.batch(&items).await
-    }
-
-    /// A live record can't be read: the replica goes out of service, and the log says so.
-    fn damaged(&self, record: Record) -> Option<(Record, Option<Location>, Vec<u8>, u64)> {
-        let reason = format!("entry {} of its log can't be read back", record.index);
-        let mut state = self.shared.state();
-        let serial = state.quarantine(&record.key, &reason)?;
-        let mark = Record { kind: Kind::Quarantine, key: record.key, term: 0, index: 0 };
-        Some((mark, None, reason.into_bytes(), serial))
-    }
-
-    /// Names the next segment as the oldest, and gives the file back once that is synced.
-    async fn release(&mut self, generation: u32) -> io::Result<()> {
-        let next = self.shared.state().segments.keys().nth(1).copied();
-        self.oldest = next.expect("the segment in use is never recycled");
-        self.batch(&[]).await?;
-        let mut state = self.shared.state();
-        if let Some(held) = state.segments.remove(&generation) {
-            state.spares.push_back(held.segment.name);
-        }
-        drop(state);
-        self.recycling = Recycling::Idle;
-        // The batch that says so confirms the copies; nothing confirms it, and nothing needs to.
-        self.unconfirmed = false;
         Ok(())
     }
 

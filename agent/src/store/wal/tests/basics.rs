@@ -143,3 +143,19 @@ async fn the_disk_is_asked_for_one_sync_when_many_wait() {
     }
     assert!(wal.sync_health().syncs - before <= 5);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operating_systems_disk_and_threads_serve_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = crate::env::Env::real();
+    for life in 0..3 {
+        let (wal, recovery) = Wal::open(&env, folder.path(), small()).await.unwrap();
+        assert!(recovery.quarantined.is_empty() && !recovery.torn_tail, "{recovery:?}");
+        let mut log = wal.replica(key(1));
+        let entries = (life * 100..life * 100 + 100).map(|index| entry(1, index, 700)).collect();
+        append(&mut log, entries).await.unwrap();
+        log.save_vote(&vote(life + 1, 1)).await.unwrap();
+        let found = log.try_get_log_entries(..).await.unwrap().len() as u64;
+        assert_eq!(found, (life + 1) * 100);
+    }
+}

@@ -13,8 +13,8 @@ use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
 
 use crate::env::Env;
-use crate::env::fs::sim::SimDisk;
 use crate::env::fs::Disk;
+use crate::env::fs::sim::SimDisk;
 use crate::env::work::Work;
 use crate::store::raft::{Entry, LogId, TypeConfig, Vote};
 use crate::store::wal::{Recovery, ReplicaKey, ReplicaLog, Wal, WalConfig, WalError};
@@ -35,9 +35,10 @@ impl Work for Tasks {
 
 /// A world whose disk is simulated.
 pub(super) fn world(disk: &SimDisk) -> Env {
-    Env { disk: Arc::new(disk.clone()), work: Arc::new(Tasks), ..Env::real() }
+    Env { disk: Arc::new(disk.mount()), work: Arc::new(Tasks), ..Env::real() }
 }
 
+/// Where the log lies.
 pub(super) fn folder() -> &'static Path {
     Path::new("/wal")
 }
@@ -53,6 +54,7 @@ pub(super) fn small() -> WalConfig {
     }
 }
 
+/// The replica of a shard.
 pub(super) fn key(shard: u32) -> ReplicaKey {
     ReplicaKey {
         shard: ShardId(shard),
@@ -61,10 +63,12 @@ pub(super) fn key(shard: u32) -> ReplicaKey {
     }
 }
 
+/// Opens the log on a simulated disk.
 pub(super) async fn open(disk: &SimDisk) -> Result<(Wal, Recovery), WalError> {
     Wal::open(&world(disk), folder(), small()).await
 }
 
+/// A log id.
 pub(super) fn id(term: u64, index: u64) -> LogId {
     LogId::new_term_index(term, index)
 }
@@ -75,7 +79,7 @@ pub(super) fn entry(term: u64, index: u64, bytes: usize) -> Entry {
     value.resize(bytes.max(value.len()), b'x');
     let operation = Operation {
         request: evenkeel_shared::command::RequestId::default(),
-        slot: Default::default(),
+        slot: evenkeel_shared::key::Slot::default(),
         key: Bytes::from(format!("key-{index}")),
         action: WriteAction::Put { value: Bytes::from(value), expires: None },
     };
@@ -83,6 +87,7 @@ pub(super) fn entry(term: u64, index: u64, bytes: usize) -> Entry {
     Entry { log_id: id(term, index), payload: EntryPayload::Normal(Command::Batch(batch)) }
 }
 
+/// A vote.
 pub(super) fn vote(term: u64, node: u64) -> Vote {
     Vote::new(term, ReplicaId(node))
 }
