@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn every_screen_is_opened_by_its_digit() {
         for screen in Screen::ALL {
-            let line = lookup(Chord::Char(screen.digit()), Screen::Nodes).expect("bound");
+            let line = lookup(Char(screen.digit()), Nodes).expect("bound");
             assert_eq!(line.command, Command::Show(screen));
         }
     }

@@ -82,7 +82,7 @@ async fn turn(
                 match effect {
                     Effect::Quit => return Ok(()),
                     Effect::Redraw => screen.clear()?,
-                    Effect::Copy(text) => screen.copy(&text)?,
+                    Effect::Copy(text) => Screen::copy(&text)?,
                     Effect::Suspend => {
                         screen.suspend().await.wrap_err("suspend the console")?;
                         model.size = screen.size()?;

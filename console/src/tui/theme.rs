@@ -115,7 +115,7 @@ impl Theme {
     }
 
     /// Titles and column heads.
-    pub(crate) fn title(&self) -> Style {
+    pub(crate) fn title() -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
@@ -129,7 +129,7 @@ impl Theme {
     }
 
     /// The screen that is shown, among the others.
-    pub(crate) fn current(&self) -> Style {
+    pub(crate) fn current() -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 

@@ -76,7 +76,7 @@ fn acted(model: &mut Model, action: &Action, result: Result<Outcome, AdminError>
         Ok(outcome) => {
             let what = clean::outcome(&outcome);
             let what = if what.is_empty() { title } else { what };
-            model.say(Tone::Good, format!("{what} · {}", format::micros(outcome.took_us)));
+            model.say(Tone::Good, format!("{what} ({})", format::micros(outcome.took_us)));
         }
         Err(AdminError::Unavailable { why }) => {
             let why = clean::text(&why);

@@ -17,18 +17,23 @@ pub(crate) fn text(raw: &str) -> String {
         .take(CHARS_MAX)
         .filter_map(|c| match c {
             '\n' | '\t' => Some(' '),
-            c if c.is_control() => None,
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => None,
-            '\u{feff}' => None,
+            c if steers(c) => None,
             c => Some(c),
         })
         .collect()
 }
 
+/// Control characters, invisible ones, and those that turn the direction of the line.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
 fn scrub(field: &mut String) {
-    let dirty =
-        |c: char| c.is_control() || ('\u{200b}'..='\u{2069}').contains(&c) || c == '\u{feff}';
-    if field.len() > CHARS_MAX || field.chars().any(dirty) {
+    if field.len() > CHARS_MAX || field.chars().any(steers) {
         *field = text(field);
     }
 }
@@ -71,11 +76,8 @@ fn node(node: &mut NodeView) {
     scrub(&mut node.why);
     scrub(&mut node.addresses.rpc);
     let addresses = &mut node.addresses;
-    for address in [&mut addresses.resp, &mut addresses.resp_cluster, &mut addresses.http] {
-        if let Some(address) = address {
-            scrub(address);
-        }
-    }
+    let others = [&mut addresses.resp, &mut addresses.resp_cluster, &mut addresses.http];
+    others.into_iter().flatten().for_each(scrub);
 }
 
 /// Cleans a pre-flight.

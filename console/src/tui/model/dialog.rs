@@ -78,28 +78,4 @@ impl Dialog {
             Harm::Break => Some(format!("OVERRIDE {}", self.name)),
         }
     }
-
-    /// Why the act can't be done at all.
-    pub(crate) fn refused(&self) -> Option<&str> {
-        match &self.stage {
-            Stage::Ready { preflight, .. } => preflight.refused.as_deref(),
-            _ => None,
-        }
-    }
-
-    /// How long the node stays down, if that is the question.
-    pub(crate) fn down_secs(&self) -> Option<Option<u32>> {
-        match (&self.choice, &self.action) {
-            (Choice::Down, Action::Kill { down_secs, .. }) => Some(*down_secs),
-            _ => None,
-        }
-    }
-
-    /// Who is to lead, if that is the question.
-    pub(crate) fn target(&self) -> Option<Option<NodeId>> {
-        match &self.action {
-            Action::Switchover { to, .. } | Action::Failover { to, .. } => Some(*to),
-            _ => None,
-        }
-    }
 }

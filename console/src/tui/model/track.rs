@@ -1,12 +1,11 @@
 //! Something heard, with the time of its arrival, and the history of one node.
 
 use evenkeel_shared::heartbeat::Report;
-use evenkeel_shared::limits::WATCH_INTERVAL;
 
 use super::ring::Ring;
 
-/// A report is old after two intervals (law 2).
-pub(crate) const REPORT_STALE_MS: u64 = 2 * WATCH_INTERVAL.as_millis() as u64;
+/// A report is old after two of `limits::WATCH_INTERVAL` (law 2).
+pub(crate) const REPORT_STALE_MS: u64 = 400;
 /// A view is sent once a second, and old after two.
 pub(crate) const VIEW_STALE_MS: u64 = 2_000;
 

@@ -32,7 +32,8 @@ impl Screen {
     }
 
     /// Gives the terminal back.
-    pub(super) fn close(self) -> Result<()> {
+    pub(super) fn close(mut self) -> Result<()> {
+        self.terminal.show_cursor()?;
         release()
     }
 
@@ -55,7 +56,7 @@ impl Screen {
     }
 
     /// Puts text on the clipboard of the terminal, which is the right one over SSH.
-    pub(super) fn copy(&mut self, text: &str) -> Result<()> {
+    pub(super) fn copy(text: &str) -> Result<()> {
         execute!(stdout(), CopyToClipboard::to_clipboard_from(text))?;
         Ok(stdout().flush()?)
     }

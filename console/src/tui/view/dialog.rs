@@ -6,13 +6,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use evenkeel_shared::ids::ShardId;
-use evenkeel_shared::preflight::{Harm, Preflight};
+use evenkeel_shared::preflight::{Action, Harm, Preflight};
 
 use super::{Scene, popup};
 use crate::tui::format;
 use crate::tui::model::dialog::{Choice, Dialog, Stage};
 use crate::tui::number::cells;
-use crate::tui::theme::Tone;
+use crate::tui::theme::{Theme, Tone};
 use crate::tui::update::acts;
 use crate::tui::widget::panel::{self, Panel};
 
@@ -164,7 +164,7 @@ fn rung(scene: &Scene<'_>, dialog: &Dialog, harm: Harm, lines: &mut Vec<Line<'st
     };
     lines.push(Line::from(vec![
         scene.ink(format!("{text} Type "), tone),
-        Span::styled(phrase, scene.theme.title()),
+        Span::styled(phrase, Theme::title()),
         scene.ink(" and Enter:", tone),
     ]));
     lines.push(prompt(scene, dialog, "confirm"));
@@ -172,21 +172,20 @@ fn rung(scene: &Scene<'_>, dialog: &Dialog, harm: Harm, lines: &mut Vec<Line<'st
 
 fn choice(scene: &Scene<'_>, dialog: &Dialog) -> Option<Line<'static>> {
     let [left, right] = scene.theme.glyphs.pages;
-    let (label, value) = match &dialog.choice {
-        Choice::None => return None,
-        Choice::Down => ("stays down", acts::down_words(dialog.down_secs()?)),
-        Choice::Target(_) => {
-            let to = dialog.target()?;
-            (
-                "new leader",
-                to.map_or_else(|| "the best candidate".into(), |id| scene.cluster.name(id)),
-            )
+    let (label, value) = match (&dialog.choice, &dialog.action) {
+        (Choice::Down, Action::Kill { down_secs, .. }) => {
+            ("stays down", acts::down_words(*down_secs))
         }
+        (Choice::Target(_), Action::Switchover { to, .. } | Action::Failover { to, .. }) => (
+            "new leader",
+            to.map_or_else(|| "the best candidate".into(), |id| scene.cluster.name(id)),
+        ),
+        _ => return None,
     };
     let value = if dialog.editing_choice {
-        Span::styled(format!(" {value} "), scene.theme.current())
+        Span::styled(format!(" {value} "), Theme::current())
     } else {
-        Span::styled(value, scene.theme.title())
+        Span::styled(value, Theme::title())
     };
     let how = match (&dialog.choice, dialog.editing_choice) {
         (_, true) => "type seconds, Enter is done",

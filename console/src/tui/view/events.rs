@@ -49,7 +49,7 @@ fn list(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         Severity::Alarm => "alarms",
     };
     let follow = if following { "following" } else { "f follows" };
-    let note = format!("{level} · {} · {follow}", lines.len());
+    let note = format!("{level}, {}, {follow}", lines.len());
     let inner =
         panel::render(frame, area, &Panel { title: "6 Events", note, alarm: false }, scene.theme);
     let columns = [

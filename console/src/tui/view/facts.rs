@@ -6,7 +6,7 @@ use evenkeel_shared::event::Event;
 
 use super::Scene;
 use crate::tui::format;
-use crate::tui::theme::Tone;
+use crate::tui::theme::{Theme, Tone};
 
 /// Width of the labels.
 const LABEL: usize = 9;
@@ -24,8 +24,8 @@ pub(super) fn plain(scene: &Scene<'_>, label: &str, value: impl Into<String>) ->
 }
 
 /// A heading within a pane.
-pub(super) fn heading(scene: &Scene<'_>, text: &str) -> Line<'static> {
-    Line::from(Span::styled(text.to_owned(), scene.theme.title()))
+pub(super) fn heading(text: &str) -> Line<'static> {
+    Line::from(Span::styled(text.to_owned(), Theme::title()))
 }
 
 /// An event on one line: time, weight, what, how long.

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::Scene;
 use crate::tui::action::{BINDINGS, Binding, Guard, Screen};
-use crate::tui::theme::Tone;
+use crate::tui::theme::{Theme, Tone};
 use crate::tui::update::acts;
 
 /// ```text
@@ -51,7 +51,7 @@ fn push(scene: &Scene<'_>, key: &Binding, bare: bool, line: &mut Line<'static>) 
     } else if key.guard == Guard::Locked {
         (scene.theme.tone(Tone::Warn), scene.theme.tone(Tone::Plain))
     } else {
-        (scene.theme.title(), scene.theme.tone(Tone::Muted))
+        (Theme::title(), scene.theme.tone(Tone::Muted))
     };
     line.push_span(Span::styled(key.label, label));
     if !bare {
@@ -69,9 +69,9 @@ fn screens(scene: &Scene<'_>, width: u16, line: &mut Line<'static>) {
         let current = screen == scene.model.screen;
         if current {
             let text = format!(" {} {} ", screen.digit(), screen.name());
-            line.push_span(Span::styled(text, scene.theme.current()));
+            line.push_span(Span::styled(text, Theme::current()));
         } else {
-            line.push_span(Span::styled(screen.digit().to_string(), scene.theme.title()));
+            line.push_span(Span::styled(screen.digit().to_string(), Theme::title()));
             if width >= 112 {
                 line.push_span(scene.ink(format!(" {}", screen.name()), Tone::Muted));
             }

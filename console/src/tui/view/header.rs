@@ -11,7 +11,7 @@ use super::{Breakpoint, Scene};
 use crate::tui::LinkState;
 use crate::tui::format;
 use crate::tui::model::lock::Lock;
-use crate::tui::theme::Tone;
+use crate::tui::theme::{Theme, Tone};
 
 /// ```text
 ///  demo ▲ DEGRADED  4/5 nodes  16 shards: 12 ok 4 under 0 unavail  ctl n1    LOCKED  ● live 0.3s
@@ -33,7 +33,7 @@ fn left(scene: &Scene<'_>) -> Vec<Part> {
     let (glyph, tone) = scene.theme.glyphs.health(view.health);
     let word = if stale { format!("was {}", view.health) } else { view.health.to_string() };
     let tone = if stale { Tone::Muted } else { tone };
-    let health = scene.ink(format!("{glyph} {word}"), tone).patch_style(scene.theme.title());
+    let health = scene.ink(format!("{glyph} {word}"), tone).patch_style(Theme::title());
     let title = scene.ink(title(scene, view), Tone::Accent);
     let mut parts = vec![part(0, [title, Span::raw(" "), health])];
     parts.extend(counts(scene, &view.counts));
@@ -91,7 +91,7 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
     if let Some(frozen) = &scene.model.frozen {
         let events = format::plural(usize::try_from(frozen.events_since).unwrap_or(0), "event");
         let text = format!(" FROZEN {events} since ");
-        parts.push(part(0, [Span::styled(text, scene.theme.current())]));
+        parts.push(part(0, [Span::styled(text, Theme::current())]));
     }
     let small = scene.room == Breakpoint::Small;
     let lock = match scene.model.lock {

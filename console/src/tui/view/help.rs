@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 use super::{Scene, popup};
 use crate::tui::action::{BINDINGS, Binding, Guard};
 use crate::tui::number::cells;
-use crate::tui::theme::Tone;
+use crate::tui::theme::{Theme, Tone};
 use crate::tui::update::acts;
 use crate::tui::widget::panel::{self, Panel};
 
@@ -20,7 +20,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, scrol
     };
     let free: Vec<Line<'static>> =
         here(Guard::Free).into_iter().map(|line| entry(scene, line, None)).collect();
-    let mut harmful = vec![super::facts::heading(scene, "Changes the cluster")];
+    let mut harmful = vec![super::facts::heading("Changes the cluster")];
     for line in here(Guard::Locked) {
         let refusal = acts::refusal(scene.model, line.command);
         let off = refusal.is_some();
@@ -56,7 +56,7 @@ fn entry(scene: &Scene<'_>, line: &Binding, off: Option<bool>) -> Line<'static> 
     let (key, text) = match off {
         Some(true) => (scene.theme.off(), scene.theme.off()),
         Some(false) => (scene.theme.tone(Tone::Warn), scene.theme.tone(Tone::Plain)),
-        None => (scene.theme.title(), scene.theme.tone(Tone::Plain)),
+        None => (Theme::title(), scene.theme.tone(Tone::Plain)),
     };
     Line::from(vec![
         Span::raw(" "),
@@ -69,7 +69,7 @@ fn entry(scene: &Scene<'_>, line: &Binding, off: Option<bool>) -> Line<'static> 
 fn ladder(scene: &Scene<'_>) -> [Line<'static>; 4] {
     let muted = |text: &str| Line::from(scene.ink(text.to_owned(), Tone::Muted));
     [
-        super::facts::heading(scene, "Before anything is done the agents say what it would do"),
+        super::facts::heading("Before anything is done the agents say what it would do"),
         muted(" nothing lost      y"),
         muted(" something at risk the name"),
         muted(" something breaks  OVERRIDE and the name"),

@@ -18,9 +18,9 @@ use crate::tui::number::cells;
 /// ```
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     if scene.room == Breakpoint::Small {
-        small(scene, frame, area)
+        small(scene, frame, area);
     } else {
-        normal(scene, frame, area)
+        normal(scene, frame, area);
     }
 }
 

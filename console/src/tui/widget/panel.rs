@@ -30,7 +30,7 @@ pub(crate) fn render(frame: &mut Frame<'_>, area: Rect, panel: &Panel<'_>, theme
     let room = usize::from(area.width.saturating_sub(4));
     let taken = Span::raw(title.as_str()).width();
     if !panel.title.is_empty() {
-        block = block.title_top(Span::styled(title, theme.title()));
+        block = block.title_top(Span::styled(title, Theme::title()));
     }
     let note = format!(" {} ", panel.note);
     if !panel.note.is_empty() && taken + Span::raw(note.as_str()).width() <= room {

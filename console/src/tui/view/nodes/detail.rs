@@ -58,7 +58,7 @@ fn lines(scene: &Scene<'_>, id: NodeId) -> Vec<Line<'static>> {
     if let Some(track) = scene.cluster.tracks.get(&id) {
         traces(scene, track, &mut lines);
     }
-    lines.push(facts::heading(scene, "seen by"));
+    lines.push(facts::heading("seen by"));
     observers(scene, id, &mut lines);
     lines
 }
@@ -80,7 +80,8 @@ fn judged(scene: &Scene<'_>, node: &NodeView, lines: &mut Vec<Line<'static>>) {
     let others = [("resp", &node.addresses.resp), ("http", &node.addresses.http)];
     for (name, other) in others {
         if let Some(other) = other {
-            address.push_str(&format!(", {name} {}", other.rsplit(':').next().unwrap_or(other)));
+            let port = other.rsplit(':').next().unwrap_or(other);
+            address = format!("{address}, {name} {port}");
         }
     }
     lines.push(facts::plain(scene, "address", address));

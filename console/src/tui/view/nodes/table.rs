@@ -40,7 +40,7 @@ fn note(scene: &Scene<'_>, shown: usize) -> String {
     let all = scene.cluster.node_ids().len();
     let sorts = rows::sorts(Screen::Nodes);
     let sort = sorts.get(scene.model.sort(Screen::Nodes)).copied().unwrap_or_default();
-    if shown < all { format!("{shown} of {all} · sort {sort}") } else { format!("sort {sort}") }
+    if shown < all { format!("{shown} of {all}, sort {sort}") } else { format!("sort {sort}") }
 }
 
 fn columns(scene: &Scene<'_>, gauge: u16) -> Vec<Column> {

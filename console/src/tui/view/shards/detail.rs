@@ -64,7 +64,7 @@ fn lines(scene: &Scene<'_>, shard: &ShardView) -> Vec<Line<'static>> {
         facts::fact(scene, "ops/s", vec![ops]),
         facts::fact(scene, "log", vec![log]),
         Line::default(),
-        facts::heading(scene, "replicas"),
+        facts::heading("replicas"),
     ];
     lines.extend(shard.replicas.iter().map(|replica| replica_line(scene, replica)));
     let about: Vec<Line<'static>> = scene
@@ -78,7 +78,7 @@ fn lines(scene: &Scene<'_>, shard: &ShardView) -> Vec<Line<'static>> {
         .collect();
     if !about.is_empty() {
         lines.push(Line::default());
-        lines.push(facts::heading(scene, "what happened, newest first"));
+        lines.push(facts::heading("what happened, newest first"));
         lines.extend(about);
     }
     lines

@@ -86,7 +86,7 @@ fn note(scene: &Scene<'_>, shown: usize, nodes: &Nodes) -> String {
     }
     let sort = rows::sorts(Screen::Shards).get(scene.model.sort(Screen::Shards));
     parts.push(format!("sort {}", sort.copied().unwrap_or_default()));
-    parts.join(" · ")
+    parts.join(", ")
 }
 
 fn columns(scene: &Scene<'_>, nodes: &Nodes) -> Vec<Column> {
