@@ -2,20 +2,34 @@
 //!
 //! Nothing is decided here.
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use evenkeel::cli::{self, ConsoleOptions, Hooks};
+use evenkeel::cli::{self, Characters, ConsoleOptions, Hooks, WriteLock};
+use evenkeel::tui::{self, LiveFeed};
 
 fn main() -> ExitCode {
-    cli::main(&Hooks { agent, console })
-}
-
-/// Runs the agent with the words that follow `evenkeel agent`.
-fn agent(_arguments: Vec<std::ffi::OsString>) -> ExitCode {
-    cli::not_in_this_build("agent")
+    cli::main(&Hooks { agent: |words| evenkeel_agent::cli::run(words), console })
 }
 
 /// Opens the terminal console and ends when the operator leaves it.
-fn console(_options: ConsoleOptions) -> futures::future::BoxFuture<'static, ExitCode> {
-    Box::pin(async { cli::not_in_this_build("console") })
+fn console(options: ConsoleOptions) -> futures::future::BoxFuture<'static, ExitCode> {
+    Box::pin(async move {
+        let feed = LiveFeed::start(&options.seeds);
+        let screen = tui::ConsoleOptions {
+            read_only: options.lock == WriteLock::ReadOnly,
+            unlocked: options.lock == WriteLock::Open,
+            ascii: options.characters == Characters::Ascii,
+            addresses: options.seeds,
+            ..tui::ConsoleOptions::default()
+        };
+        match tui::run(screen, Box::new(feed)).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(report) => {
+                // Nobody may be reading any more.
+                let _ = writeln!(std::io::stderr(), "error: {report:#}");
+                ExitCode::FAILURE
+            }
+        }
+    })
 }

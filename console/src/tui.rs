@@ -8,6 +8,7 @@ mod action;
 mod effect;
 mod feed;
 mod format;
+mod live;
 mod message;
 mod model;
 mod number;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use effect::Effect;
 pub use feed::Feed;
+pub use live::LiveFeed;
 pub use message::{LinkState, Message};
 pub use options::{ConsoleOptions, ThemeChoice};
 pub use run::run;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{Effect, Message};
 
 /// Where messages come from and where requests go.
-pub trait Feed: Send {
+pub trait Feed: Send + Sync {
     /// Hands out the stream of messages; called once, before the first frame.
     fn messages(&mut self) -> mpsc::Receiver<Message>;
 
