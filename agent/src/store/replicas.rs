@@ -139,5 +139,5 @@ impl Replicas {
 
 /// One named first voter initialises (safety rule 12).
 fn is_initialiser(shard: &ShardFacts, me: ReplicaId) -> bool {
-    shard.first_voters.iter().min() == Some(&me)
+    shard.first_voters.first() == Some(&me)
 }
