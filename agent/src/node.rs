@@ -35,7 +35,9 @@ pub enum NodeError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// Choose another port, or end who has it.
-    #[error("can't listen on {address}: {source}; choose another port or end the process that has it")]
+    #[error(
+        "can't listen on {address}: {source}; choose another port or end the process that has it"
+    )]
     Listen {
         /// The address.
         address: String,
@@ -85,8 +87,7 @@ pub async fn run(
         env.work.run(move || Folder::open(disk, &path, opener)).await?
     };
     let request = join_request(&config, &listeners, &folder)?;
-    let identity =
-        Arc::new(Identity::new(config.name.clone(), folder.identity().incarnation));
+    let identity = Arc::new(Identity::new(config.name.clone(), folder.identity().incarnation));
     let ended = CancellationToken::new();
     let server = Server {
         identity: identity.clone(),
@@ -99,8 +100,12 @@ pub async fn run(
 
     let outcome = {
         tokio::pin!(stop);
-        let entrance =
-            enter::Entrance { env: &env, config: &config, identity: &identity, request: request.clone() };
+        let entrance = enter::Entrance {
+            env: &env,
+            config: &config,
+            identity: &identity,
+            request: request.clone(),
+        };
         let membership = tokio::select! {
             entered = entrance.enter(&mut folder) => Some(entered?),
             () = &mut stop => None,
@@ -151,10 +156,9 @@ fn join_request(
 ) -> Result<JoinRequest, NodeError> {
     let port = |listener: &dyn Listener| {
         let bound = listener.local_address();
-        bound.map(|address| address.port()).map_err(|source| NodeError::Listen {
-            address: config.listen.to_string(),
-            source,
-        })
+        bound
+            .map(|address| address.port())
+            .map_err(|source| NodeError::Listen { address: config.listen.to_string(), source })
     };
     let bound = BoundAddresses {
         rpc: port(listeners.rpc.as_ref())?,

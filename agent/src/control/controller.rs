@@ -150,8 +150,7 @@ impl Operator {
             self.journal.write(line);
         }
         let highest = facts.shards.values().map(|shard| shard.history.number).max();
-        let history =
-            History { number: highest.unwrap_or(0) + 1, salt: self.env.rng.next_u64() };
+        let history = History { number: highest.unwrap_or(0) + 1, salt: self.env.rng.next_u64() };
         let command = SystemCommand::CreateShards {
             keyspace: new.keyspace,
             history,

@@ -132,9 +132,8 @@ impl Pulse {
             tokio::spawn(self.groups.welcome_back(from));
             self.wake.notify_one();
         }
-        let objects = |claim: &&Claim| {
-            self.groups.term(claim.shard).is_none_or(|term| term > claim.term)
-        };
+        let objects =
+            |claim: &&Claim| self.groups.term(claim.shard).is_none_or(|term| term > claim.term);
         HeartbeatReply {
             incarnation: self.config.incarnation,
             hlc: self.groups.hlc(),
@@ -218,11 +217,7 @@ impl Pulse {
         let actions = state.elector.tick(now, facts);
         self.note_leaderships(&mut state, now, &held);
         let beat = (now >= state.next_beat).then(|| self.beat(&mut state, now, &held));
-        let due = [
-            state.next_beat,
-            state.elector.next_wake(now),
-            state.detector.next_wake(now),
-        ];
+        let due = [state.next_beat, state.elector.next_wake(now), state.detector.next_wake(now)];
         let wait = due.into_iter().min().unwrap_or(now).saturating_sub(now);
         self.note_stands(&mut state, now, &actions);
         drop(state);
@@ -255,9 +250,7 @@ impl Pulse {
         let mark = list_mark(held);
         let changed = std::mem::replace(&mut state.listed, mark) != mark;
         let list = changed || state.sequence % BEATS_PER_LIST == 0;
-        let dead = |node: &&NodeId| {
-            state.detector.verdict(now, **node).state == VerdictState::Dead
-        };
+        let dead = |node: &&NodeId| state.detector.verdict(now, **node).state == VerdictState::Dead;
         Heartbeat {
             from: self.config.me,
             incarnation: self.config.incarnation,
@@ -376,6 +369,7 @@ impl State {
             let facts = PeerFacts {
                 dead: self.detector.verdict(now, *node).state == VerdictState::Dead,
                 excused: self.detector.excused(now, *node),
+                heard: record.heard,
                 incarnation: self.detector.incarnation(*node),
                 claims: record.claims.clone(),
             };

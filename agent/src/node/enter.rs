@@ -129,11 +129,7 @@ impl Entrance<'_> {
     }
 
     /// Seeds of different clusters are a mistake that must not be decided by who answers first.
-    async fn check_one_cluster(
-        &self,
-        seeds: &[Address],
-        ours: ClusterId,
-    ) -> Result<(), NodeError> {
+    async fn check_one_cluster(&self, seeds: &[Address], ours: ClusterId) -> Result<(), NodeError> {
         for seed in seeds {
             let hello =
                 Hello { cluster: None, caller: self.identity.caller(), service: Service::Store };
@@ -161,10 +157,10 @@ fn keep(folder: &mut Folder, admission: &Admission) -> Result<Membership, NodeEr
         system_history: admission.system_history,
     };
     folder.admit(membership.clone())?;
-    let peers = admission.peers.iter().map(|(node, addresses)| KnownPeer {
-        node: *node,
-        addresses: addresses.clone(),
-    });
+    let peers = admission
+        .peers
+        .iter()
+        .map(|(node, addresses)| KnownPeer { node: *node, addresses: addresses.clone() });
     folder.remember_peers(peers.collect())?;
     Ok(membership)
 }

@@ -20,8 +20,8 @@ use crate::control::system::System;
 use crate::control::{Controller, ports::Orders};
 use crate::env::Env;
 use crate::env::net::Listener;
-use crate::gateway::resp::Resp;
 use crate::folder::{Folder, Membership};
+use crate::gateway::resp::Resp;
 use crate::heartbeat::{Pulse, PulseConfig, PulseEvent};
 use crate::rpc::admin::AdminService;
 use crate::rpc::identity::Identity;
@@ -79,8 +79,7 @@ pub(super) struct Parts {
 impl Parts {
     /// Opens everything; nothing runs yet but what the parts themselves need.
     pub(super) async fn open(opening: Opening) -> Result<Self, NodeError> {
-        let Opening { env, config, identity, membership, request, folder, engine, ended } =
-            opening;
+        let Opening { env, config, identity, membership, request, folder, engine, ended } = opening;
         let me = membership.node;
         let wal = open_log(&env, &config).await?;
         let engine = match engine {
@@ -132,11 +131,8 @@ impl Parts {
             led: Mutex::default(),
             rates: Mutex::default(),
         };
-        let pulse_config = PulseConfig {
-            me,
-            incarnation: identity.incarnation(),
-            seed: env.rng.next_u64(),
-        };
+        let pulse_config =
+            PulseConfig { me, incarnation: identity.incarnation(), seed: env.rng.next_u64() };
         let groups = Arc::new(groups);
         let peers = Arc::new(LanePeers(links.clone()));
         let (pulse, pulse_events) =
@@ -156,11 +152,7 @@ impl Parts {
         });
         let journal = Arc::new(Journal::new(me, env.clock.clone()));
         let observer = Arc::new(Observer::new(
-            Myself {
-                node: me,
-                name: config.name.clone(),
-                incarnation: identity.incarnation(),
-            },
+            Myself { node: me, name: config.name.clone(), incarnation: identity.incarnation() },
             env.clock.clone(),
             pulse.clone(),
             groups,
@@ -270,8 +262,8 @@ impl Parts {
 
 async fn open_log(env: &Env, config: &Config) -> Result<Wal, NodeError> {
     let opened = Wal::open(env, &config.data.join("wal"), WalConfig::default()).await;
-    let (wal, recovery) = opened
-        .map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
+    let (wal, recovery) =
+        opened.map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
     for damaged in &recovery.quarantined {
         tracing::error!(?damaged, "damage in the log: the replica is quarantined");
     }
@@ -281,8 +273,8 @@ async fn open_log(env: &Env, config: &Config) -> Result<Wal, NodeError> {
 async fn open_data(env: &Env, config: &Config) -> Result<Arc<dyn Engine>, NodeError> {
     let folder = config.data.join("state");
     let opened = env.work.run(move || FjallEngine::open(&folder, FjallLimits::default())).await;
-    let engine = opened
-        .map_err(|error| NodeError::Open { what: "the data", why: error.to_string() })?;
+    let engine =
+        opened.map_err(|error| NodeError::Open { what: "the data", why: error.to_string() })?;
     Ok(Arc::new(engine))
 }
 

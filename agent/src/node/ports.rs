@@ -239,9 +239,9 @@ impl Peers for LanePeers {
         wait: Duration,
     ) -> BoxFuture<'static, Option<Vec<CanvassAnswer>>> {
         let client = self.0.client(node, Lane::Heartbeat);
-        Box::pin(async move {
-            client?.canvass(Deadline::after(wait).context(), questions).await.ok()
-        })
+        Box::pin(
+            async move { client?.canvass(Deadline::after(wait).context(), questions).await.ok() },
+        )
     }
 
     fn stand(&self, node: NodeId, shard: ShardId) -> BoxFuture<'static, ()> {

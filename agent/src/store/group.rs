@@ -89,8 +89,7 @@ impl Group {
         let proposer =
             Proposer::start(raft.clone(), machine.clone(), ports.env.clone(), key.shard, &tasks);
         let reads = reader::ReadGate::start(raft.clone(), key.shard, &tasks);
-        let inbound =
-            Inbound::new(raft.clone(), machine.clone(), key, ports.lease.clone());
+        let inbound = Inbound::new(raft.clone(), machine.clone(), key, ports.lease.clone());
         Ok(Arc::new(Self {
             key,
             raft,

@@ -226,11 +226,8 @@ impl Router {
                 Err(StoreError::NotLeader { shard, leader: Some(leader) })
             }
             Place::There(leader) => {
-                let passed = ScanRequest {
-                    routing: Routing::Local,
-                    shard: Some(shard),
-                    ..request.clone()
-                };
+                let passed =
+                    ScanRequest { routing: Routing::Local, shard: Some(shard), ..request.clone() };
                 let call = |client: StoreClient, by: Deadline| async move {
                     client.scan(by.context(), passed).await
                 };
