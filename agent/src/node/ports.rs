@@ -83,7 +83,7 @@ impl HeldGroups {
     fn hold(&self, group: &Group) -> Held {
         let now = self.clock.now();
         let unsynced = self.wal.sync_health().oldest_unsynced;
-        let stuck = unsynced.is_some_and(|since| now.saturating_sub(since) > UNSYNCED_MAX);
+        let stuck = unsynced.is_some_and(|waited| waited > UNSYNCED_MAX);
         let status = group.status();
         let mut replica = status.replica.clone();
         replica.ops_s = self.rate(now, &status);
