@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides: it opens, connects, starts, and waits.
 
+mod control;
 mod enter;
 mod events;
 mod load;

@@ -183,7 +183,7 @@ impl Operator {
     ) -> Result<String, StoreError> {
         let name = self.name(node);
         if node == self.system.me {
-            drill::die(&self.env, &self.config, down_secs, drill::When::Shortly)
+            drill::die(&self.env, &self.config, down_secs)
                 .map_err(|why| StoreError::Refused { why })?;
         } else {
             self.system.orders.die(node, down_secs, actor.to_owned(), by).await?;
@@ -334,8 +334,7 @@ impl Operator {
     /// Ends this process: a drill that another agent or a script asks for.
     pub fn die(&self, down_secs: Option<u32>, actor: &str) -> Result<(), AdminError> {
         tracing::warn!(actor, ?down_secs, "asked to die");
-        drill::die(&self.env, &self.config, down_secs, drill::When::Shortly)
-            .map_err(|why| AdminError::Refused { why })
+        drill::die(&self.env, &self.config, down_secs).map_err(|why| AdminError::Refused { why })
     }
 
     fn name(&self, node: NodeId) -> String {

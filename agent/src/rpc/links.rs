@@ -23,7 +23,7 @@ use crate::env::Env;
 const REDIAL_FIRST: Duration = Duration::from_millis(20);
 const REDIAL_LONGEST: Duration = Duration::from_millis(250);
 /// How long one dial may take: a node that is cut off does not answer at all.
-const DIAL_MAX: Duration = Duration::from_millis(1_000);
+const DIAL_MAX: Duration = Duration::from_secs(1);
 
 /// What a heartbeat lane has seen of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
