@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::load::LoadSampler;
 use super::ports::{HeldGroups, LanePeers, LatePulse};
-use super::{Addresses, NodeError, events, stop, upkeep};
+use super::probe::Probe;
+use super::{Addresses, Fittings, NodeError, events, stop, upkeep};
 use crate::config::Config;
 use crate::control::journal::Journal;
 use crate::control::leader::Leader;
@@ -48,7 +49,7 @@ pub(super) struct Opening {
     pub(super) membership: Membership,
     pub(super) request: JoinRequest,
     pub(super) folder: Folder,
-    pub(super) engine: Option<Arc<dyn Engine>>,
+    pub(super) fittings: Fittings,
     pub(super) ended: CancellationToken,
 }
 
@@ -79,11 +80,11 @@ pub(super) struct Parts {
 impl Parts {
     /// Opens everything; nothing runs yet but what the parts themselves need.
     pub(super) async fn open(opening: Opening) -> Result<Self, NodeError> {
-        let Opening { env, config, identity, membership, request, folder, engine, ended } =
+        let Opening { env, config, identity, membership, request, folder, fittings, ended } =
             opening;
         let me = membership.node;
-        let wal = open_log(&env, &config).await?;
-        let engine = match engine {
+        let wal = open_log(&env, &config, fittings.log).await?;
+        let engine = match fittings.engine {
             Some(engine) => engine,
             None => open_data(&env, &config).await?,
         };
@@ -96,6 +97,9 @@ impl Parts {
             lease: Arc::new(late.clone()),
         };
         let replicas = Arc::new(Replicas::new(ports, engine));
+        if let Some(take) = fittings.probe {
+            take(Probe::new(Arc::downgrade(&replicas)));
+        }
         let system_key = ReplicaKey {
             shard: ShardId::SYSTEM,
             history: membership.system_history,
@@ -268,8 +272,8 @@ impl Parts {
     }
 }
 
-async fn open_log(env: &Env, config: &Config) -> Result<Wal, NodeError> {
-    let opened = Wal::open(env, &config.data.join("wal"), WalConfig::default()).await;
+async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
+    let opened = Wal::open(env, &config.data.join("wal"), log).await;
     let (wal, recovery) = opened
         .map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
     for damaged in &recovery.quarantined {
