@@ -11,6 +11,7 @@ compile_error!(
 
 pub mod agent;
 pub mod env;
+pub mod faults;
 pub mod invariants;
 pub mod load;
 pub mod net;

@@ -36,15 +36,23 @@ fn main() -> ExitCode {
     mad_turmoil::rand::set_rng(Seed(seed).stream("system", 0));
     fastrand::seed(Seed(seed).number("fastrand", 0));
 
+    // Said before all else: a panic while the world is torn down aborts the process.
+    let name = clap::ValueEnum::to_possible_value(&scenario).expect("no scenario is hidden");
+    let again = format!("cargo run -- --scenario {} --seed {seed}", name.get_name());
+    let again = format!("reproduce: (cd tests/simulation && {again} --trace)");
+    let (usual, on_panic) = (std::panic::take_hook(), again.clone());
+    std::panic::set_hook(Box::new(move |panic| {
+        say(std::io::stderr(), &on_panic);
+        usual(panic);
+    }));
+
     // A fresh thread has drawn nothing yet: std's hash maps are keyed once a thread.
     let run = std::thread::Builder::new().name("world".to_owned()).spawn(move || run(&arguments));
     let ended = run.expect("one more thread can be started").join();
     if ended.unwrap_or(false) {
         return ExitCode::SUCCESS;
     }
-    let name = clap::ValueEnum::to_possible_value(&scenario).expect("no scenario is hidden");
-    let again = format!("cargo run -- --scenario {} --seed {seed}", name.get_name());
-    say(std::io::stderr(), &format!("reproduce: (cd tests/simulation && {again} --trace)"));
+    say(std::io::stderr(), &again);
     ExitCode::FAILURE
 }
 

@@ -1,6 +1,7 @@
 //! The scenarios, by name; each is a function of a seed, and each file holds one.
 
 mod put_crash_read;
+mod storm;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,6 +16,8 @@ use crate::world::Failure;
 pub enum Scenario {
     /// Three agents; keys are put while one loses power, then all do; every key is read back
     PutCrashRead,
+    /// Three agents under one fault after another, then a calm in which all must heal
+    Storm,
 }
 
 impl Scenario {
@@ -22,6 +25,7 @@ impl Scenario {
     pub fn run(self, seed: Seed, trace: Rc<RefCell<Trace>>) -> Result<Duration, Failure> {
         match self {
             Self::PutCrashRead => put_crash_read::run(seed, trace),
+            Self::Storm => storm::run(seed, trace),
         }
     }
 }

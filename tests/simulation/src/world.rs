@@ -177,6 +177,24 @@ impl World {
         self.running[number] = true;
     }
 
+    /// Loses whatever two agents send each other.
+    pub fn cut(&mut self, one: usize, other: usize) {
+        self.sim.partition(self.machines[one].name.as_str(), self.machines[other].name.as_str());
+    }
+
+    /// Loses whatever one agent sends to the other.
+    pub fn cut_one_way(&mut self, from: usize, to: usize) {
+        let (from, to) = (self.machines[from].name.as_str(), self.machines[to].name.as_str());
+        self.sim.partition_oneway(from, to);
+    }
+
+    /// Mends both ways between two agents.
+    pub fn mend(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.machines[one].name.as_str(), self.machines[other].name.as_str());
+        self.note(&format!("{one} and {other} are connected again"));
+        self.sim.repair(one, other);
+    }
+
     /// Whether every agent runs, holds its share of every shard, each shard has a leader and every
     /// replica has applied as much as the others.
     pub fn is_settled(&self) -> bool {

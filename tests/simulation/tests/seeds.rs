@@ -29,3 +29,22 @@ fn the_same_seed_gives_the_same_trace() {
 fn another_seed_gives_another_trace() {
     assert_ne!(run("put-crash-read", 3), run("put-crash-read", 4));
 }
+
+#[test]
+fn a_storm_of_faults_loses_nothing_and_heals() {
+    run("storm", 2);
+}
+
+/// Seed 1: the elector counted below zero when a peer came back while its question was out.
+#[test]
+fn a_peer_back_during_a_canvass_does_not_end_the_elector() {
+    run("storm", 1);
+}
+
+/// Seeds 5 and 6: a lane that died under votes or read barriers was never dialled again, because
+/// openraft gave those calls up before their own deadline.
+#[test]
+fn lanes_that_died_silently_are_dialled_again() {
+    run("storm", 5);
+    run("storm", 6);
+}
