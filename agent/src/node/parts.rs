@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::control::{Control, ControlPorts};
 use super::load::LoadSampler;
 use super::ports::{HeldGroups, LanePeers, LatePulse};
-use super::{Addresses, NodeError, events, stop, upkeep};
+use super::probe::Probe;
+use super::{Addresses, Fittings, NodeError, events, stop, upkeep};
 use crate::config::Config;
 use crate::control::Controller;
 use crate::env::Env;
@@ -43,7 +44,7 @@ pub(super) struct Opening {
     pub(super) membership: Membership,
     pub(super) request: JoinRequest,
     pub(super) folder: Folder,
-    pub(super) engine: Option<Arc<dyn Engine>>,
+    pub(super) fittings: Fittings,
     pub(super) ended: CancellationToken,
 }
 
@@ -71,10 +72,11 @@ pub(super) struct Parts {
 impl Parts {
     /// Opens everything; nothing runs yet but what the parts themselves need.
     pub(super) async fn open(opening: Opening) -> Result<Self, NodeError> {
-        let Opening { env, config, identity, membership, request, folder, engine, ended } = opening;
+        let Opening { env, config, identity, membership, request, folder, fittings, ended } =
+            opening;
         let me = membership.node;
-        let wal = open_log(&env, &config).await?;
-        let engine = open_data(&env, &config, engine).await?;
+        let wal = open_log(&env, &config, fittings.log).await?;
+        let engine = open_data(&env, &config, fittings.engine).await?;
         let (links, evidence) = Links::new(env.clone(), identity.clone(), ended.clone());
         let late = LatePulse::default();
         let ports = GroupPorts {
@@ -84,6 +86,9 @@ impl Parts {
             lease: Arc::new(late.clone()),
         };
         let replicas = Arc::new(Replicas::new(ports, engine));
+        if let Some(take) = fittings.probe {
+            take(Probe::new(Arc::downgrade(&replicas)));
+        }
         let system_group = replicas
             .open(system_key(&membership))
             .await
@@ -108,15 +113,19 @@ impl Parts {
         let load = LoadSampler::new(env.clone(), config.data.clone(), meter.clone(), wal.clone());
         let groups = HeldGroups::new(replicas.clone(), facts.clone(), load, (&env, wal.clone()));
         let groups = Arc::new(groups);
-        let pulse_config =
-            PulseConfig { me, incarnation: identity.incarnation(), seed: env.rng.next_u64() };
+        let (incarnation, seed) = (identity.incarnation(), env.rng.next_u64());
         let peers = Arc::new(LanePeers(links.clone()));
-        let (pulse, pulse_events) =
-            Pulse::new(pulse_config, env.clock.clone(), groups.clone(), peers);
+        let (pulse, pulse_events) = Pulse::new(
+            PulseConfig { me, incarnation, seed },
+            env.clock.clone(),
+            groups.clone(),
+            peers,
+        );
         late.set(pulse.clone());
 
+        let started = ControlPorts { env: &env, config: &config, identity: &identity };
         let control = Control::open(
-            &ControlPorts { env: &env, config: &config, identity: &identity },
+            &started,
             (links.clone(), pool, router.clone()),
             (pulse.clone(), groups, system_group.clone()),
         );
@@ -219,8 +228,8 @@ fn system_key(membership: &Membership) -> ReplicaKey {
     }
 }
 
-async fn open_log(env: &Env, config: &Config) -> Result<Wal, NodeError> {
-    let opened = Wal::open(env, &config.data.join("wal"), WalConfig::default()).await;
+async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
+    let opened = Wal::open(env, &config.data.join("wal"), log).await;
     let (wal, recovery) =
         opened.map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
     for damaged in &recovery.quarantined {

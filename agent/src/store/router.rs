@@ -352,6 +352,9 @@ impl Router {
         tokio::select! {
             biased;
             answer = call(client, by) => answer.unwrap_or_else(|error| {
+                if matches!(error, tarpc::client::RpcError::DeadlineExceeded) {
+                    self.pool.distrust_store(&address);
+                }
                 Err(StoreError::Unknown { why: format!("{address}: {error}") })
             }),
             () = moved => Err(StoreError::Unknown { why: format!("{shard} moved meanwhile") }),
