@@ -197,6 +197,8 @@ impl Group {
         if !returned.is_empty() {
             // The core may have ended; then there is nothing to speed up.
             let _ = self.raft.trigger().reset_backoff(returned).await;
+            // An idle leader says nothing, and who comes back doesn't know what is committed.
+            self.nudge().await;
         }
     }
 
