@@ -85,14 +85,8 @@ impl Parts {
             link: Arc::new(links.clone()),
             lease: Arc::new(late.clone()),
         };
-        let replicas = Arc::new(Replicas::new(ports, engine));
-        if let Some(take) = fittings.probe {
-            take(Probe::new(Arc::downgrade(&replicas)));
-        }
-        let system_group = replicas
-            .open(system_key(&membership))
-            .await
-            .map_err(|error| NodeError::Open { what: "system shard", why: error.to_string() })?;
+        let replicas = open_replicas(ports, engine, fittings.probe);
+        let system_group = open_system(&replicas, &membership).await?;
         let facts = system_group.machine().facts();
         links.follow(&addresses(&facts.borrow(), &folder, &membership));
 
@@ -220,12 +214,29 @@ impl Parts {
     }
 }
 
-fn system_key(membership: &Membership) -> ReplicaKey {
-    ReplicaKey {
+fn open_replicas(
+    ports: GroupPorts,
+    engine: Arc<dyn Engine>,
+    probe: Option<Box<dyn FnOnce(Probe) + Send>>,
+) -> Arc<Replicas> {
+    let replicas = Arc::new(Replicas::new(ports, engine));
+    if let Some(take) = probe {
+        take(Probe::new(Arc::downgrade(&replicas)));
+    }
+    replicas
+}
+
+async fn open_system(
+    replicas: &Replicas,
+    membership: &Membership,
+) -> Result<Arc<Group>, NodeError> {
+    let key = ReplicaKey {
         shard: ShardId::SYSTEM,
         history: membership.system_history,
         replica: membership.system_replica,
-    }
+    };
+    let opened = replicas.open(key).await;
+    opened.map_err(|error| NodeError::Open { what: "the system shard", why: error.to_string() })
 }
 
 async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
