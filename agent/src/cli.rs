@@ -8,7 +8,7 @@ use clap::Parser;
 use color_eyre::eyre::{Report, WrapErr, eyre};
 
 use crate::config::{AgentArgs, AgentCommand, Config};
-use crate::env::Env;
+use crate::env::{Env, fs};
 use crate::folder::FolderLock;
 use crate::supervise::{Stop, Supervision, Watch, stops};
 use crate::{logging, node};
@@ -21,6 +21,8 @@ struct CommandLine {
     agent: AgentArgs,
 }
 
+/// Names the process that holds the folder.
+const PID_FILE: &str = "agent.pid";
 /// Threads for requests: agents are light, and a machine runs several of them.
 const WORKERS: usize = 2;
 
@@ -85,7 +87,13 @@ async fn run_agent(
     };
     let name = config.name.clone();
     let _lock = FolderLock::acquire(&config.data)?;
-    node::run(env, config, None, stop).await.wrap_err_with(|| format!("run node {name}"))?;
+    // Whoever wants to send a signal to the agent rather than to its supervisor finds it here.
+    let pid = std::process::id().to_string();
+    fs::replace(env.disk.as_ref(), &config.data.join(PID_FILE), pid.as_bytes())
+        .wrap_err("write agent.pid")?;
+    node::run(env, config, node::Fittings::default(), stop)
+        .await
+        .wrap_err_with(|| format!("run node {name}"))?;
     Ok(0)
 }
 

@@ -22,8 +22,16 @@ use crate::env::fs::{self, Disk};
 const IDENTITY_FILE: &str = "node.json";
 const LOCK_FILE: &str = "LOCK";
 /// What may lie in a folder that has no identity yet.
-const HARMLESS: [&str; 6] =
-    [LOCK_FILE, "node.new", "down-for", "down-for.new", "lost+found", "agent.toml"];
+const HARMLESS: [&str; 8] = [
+    LOCK_FILE,
+    "node.new",
+    "down-for",
+    "down-for.new",
+    "lost+found",
+    "agent.toml",
+    "agent.pid",
+    "agent.new",
+];
 
 /// A data folder that belongs to this process, and the node that it is.
 pub struct Folder {

@@ -2,6 +2,7 @@
 //!
 //! Only here and in the client do frames exist; only here are errors turned into wire errors.
 
+pub mod admin;
 pub mod identity;
 pub mod links;
 pub mod meter;
@@ -11,5 +12,4 @@ pub mod raft_link;
 pub mod resp;
 pub mod server;
 pub mod store;
-pub mod admin;
 pub mod watch;

@@ -7,8 +7,8 @@ mod system;
 
 pub use facts::{
     Admission, BackupRecord, ClusterFacts, Intent, IntentKind, IntentPhase, JoinRequest,
-    KeyspaceFacts, NextNumbers, NodeAddresses, NodeFacts, NodeIntent, Policy, ReplicaFacts, ReplicaRole,
-    ShardFacts, ShardPhase, SyncPolicy,
+    KeyspaceFacts, NextNumbers, NodeAddresses, NodeFacts, NodeIntent, Policy, ReplicaFacts,
+    ReplicaRole, ShardFacts, ShardPhase, SyncPolicy,
 };
 pub use observed::{
     ClusterView, Health, HealthCounts, NodeState, NodeView, Observer, ReplicaState, ReplicaView,

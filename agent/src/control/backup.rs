@@ -29,9 +29,10 @@ pub(super) async fn create(
 ) -> Result<BackupRecord, StoreError> {
     let store = Archive::open(archive).map_err(refused)?;
     let facts = operator.system.facts();
-    let serving = facts.shards.values().filter(|shard| {
-        !shard.id.is_system() && shard.phase == ShardPhase::Serving
-    });
+    let serving = facts
+        .shards
+        .values()
+        .filter(|shard| !shard.id.is_system() && shard.phase == ShardPhase::Serving);
     let shards: Vec<ShardId> = serving.map(|shard| shard.id).collect();
     let now_ms = operator.env.clock.unix_ms();
     let cut = Hlc::from_unix_ms(now_ms + CUT_AHEAD_MS);

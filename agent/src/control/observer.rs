@@ -147,9 +147,9 @@ impl Observer {
     /// What consoles are told of this node.
     pub fn report(&self) -> Report {
         let held = self.groups.held();
-        let leads = held.iter().filter(|held| {
-            held.group.role == RaftRole::Leader && !held.group.shard.is_system()
-        });
+        let leads = held
+            .iter()
+            .filter(|held| held.group.role == RaftRole::Leader && !held.group.shard.is_system());
         let facts = self.facts.borrow().clone();
         let records = self.pulse.records();
         let peer = |node: &NodeId| {

@@ -13,11 +13,21 @@ pub type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
 /// Asks other nodes to do things.
 pub trait Orders: Send + Sync {
     /// Proposes a command at the node that leads the shard.
-    fn propose(&self, to: NodeId, shard: ShardId, command: Command, by: Deadline)
-    -> Answer<Applied>;
+    fn propose(
+        &self,
+        to: NodeId,
+        shard: ShardId,
+        command: Command,
+        by: Deadline,
+    ) -> Answer<Applied>;
     /// Has the shard's leader do one thing.
-    fn lead(&self, to: NodeId, shard: ShardId, order: LeaderOrder, by: Deadline)
-    -> Answer<LeaderReply>;
+    fn lead(
+        &self,
+        to: NodeId,
+        shard: ShardId,
+        order: LeaderOrder,
+        by: Deadline,
+    ) -> Answer<LeaderReply>;
     /// Has a voter stand for election.
     fn stand(&self, to: NodeId, shard: ShardId, by: Deadline) -> Answer<bool>;
     /// Computes a replica's content hash.

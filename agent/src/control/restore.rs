@@ -145,11 +145,7 @@ impl Drive<'_> {
                 self.seal(&new).await?;
                 self.go(IntentPhase::UndoOpening).await
             }
-            IntentPhase::UndoOpening => {
-                self.open(&old).await?;
-                self.end(new).await
-            }
-            IntentPhase::Failed(_) => {
+            IntentPhase::UndoOpening | IntentPhase::Failed(_) => {
                 self.open(&old).await?;
                 self.end(new).await
             }
@@ -158,12 +154,7 @@ impl Drive<'_> {
     }
 
     /// Fills each new shard from its image and compares hashes while it is still closed.
-    async fn fill(
-        &self,
-        archive: &str,
-        backup: &str,
-        new: &[ShardId],
-    ) -> Result<(), StoreError> {
+    async fn fill(&self, archive: &str, backup: &str, new: &[ShardId]) -> Result<(), StoreError> {
         let manifest = read_manifest(archive, backup).await?;
         let facts = self.operator.system.facts();
         let by = Deadline::after(FILL_MAX);
@@ -263,9 +254,8 @@ impl Drive<'_> {
 
 /// Reads a backup's manifest.
 pub(super) async fn read_manifest(archive: &str, backup: &str) -> Result<Manifest, StoreError> {
-    let refused = |error: crate::backup::ArchiveError| StoreError::Refused {
-        why: error.to_string(),
-    };
+    let refused =
+        |error: crate::backup::ArchiveError| StoreError::Refused { why: error.to_string() };
     Archive::open(archive).map_err(refused)?.manifest(backup).await.map_err(refused)
 }
 

@@ -50,7 +50,7 @@ enum Said {
 impl Entrance<'_> {
     /// Comes in, waiting as long as it takes, and keeps what the cluster said in the folder.
     pub(super) async fn enter(&self, folder: &mut Folder) -> Result<Membership, NodeError> {
-        let known = folder.identity().membership.clone();
+        let known = folder.identity().membership;
         match self.config.entry(known.is_some())? {
             Entry::Return => Ok(known.expect("entry returns only where a membership is known")),
             Entry::Found(_) => self.found(folder),
@@ -76,7 +76,7 @@ impl Entrance<'_> {
             system_replica: ReplicaId::new(NodeId(1), 1),
             system_history: History { number: 1, salt: rng.next_u64() },
         };
-        folder.admit(membership.clone())?;
+        folder.admit(membership)?;
         tracing::info!(cluster = %membership.cluster, "founded a cluster");
         Ok(membership)
     }
@@ -129,11 +129,7 @@ impl Entrance<'_> {
     }
 
     /// Seeds of different clusters are a mistake that must not be decided by who answers first.
-    async fn check_one_cluster(
-        &self,
-        seeds: &[Address],
-        ours: ClusterId,
-    ) -> Result<(), NodeError> {
+    async fn check_one_cluster(&self, seeds: &[Address], ours: ClusterId) -> Result<(), NodeError> {
         for seed in seeds {
             let hello =
                 Hello { cluster: None, caller: self.identity.caller(), service: Service::Store };
@@ -160,11 +156,11 @@ fn keep(folder: &mut Folder, admission: &Admission) -> Result<Membership, NodeEr
         system_replica: admission.system_replica,
         system_history: admission.system_history,
     };
-    folder.admit(membership.clone())?;
-    let peers = admission.peers.iter().map(|(node, addresses)| KnownPeer {
-        node: *node,
-        addresses: addresses.clone(),
-    });
+    folder.admit(membership)?;
+    let peers = admission
+        .peers
+        .iter()
+        .map(|(node, addresses)| KnownPeer { node: *node, addresses: addresses.clone() });
     folder.remember_peers(peers.collect())?;
     Ok(membership)
 }

@@ -35,8 +35,7 @@ async fn hand_over(parts: &Arc<Parts>) {
             let status = group.status();
             let me = group.key().replica;
             let alive = |replica: &ReplicaId| {
-                *replica != me
-                    && parts.pulse.verdict(replica.node()).state == VerdictState::Alive
+                *replica != me && parts.pulse.verdict(replica.node()).state == VerdictState::Alive
             };
             let matched = |replica: &ReplicaId| {
                 let seen = status.matched.iter().find(|(id, _)| id == replica);

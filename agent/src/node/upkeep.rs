@@ -20,11 +20,14 @@ use crate::config::FirstKeyspace;
 use crate::folder::KnownPeer;
 use crate::heartbeat::Pulse;
 use crate::rpc::links::Evidence;
+use crate::store::replicas::Duties;
 
 /// Between two attempts at something that the cluster is not ready for.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
-/// Between two looks at a leader's duties.
-const DUTY_EVERY: Duration = Duration::from_millis(50);
+/// Between two looks at duties that wait for something, and at those that are done: a new leader
+/// finishes what the one before it left, within a second.
+const DUTY_SOON: Duration = Duration::from_millis(50);
+const DUTY_IDLE: Duration = Duration::from_secs(1);
 /// Between two looks at the size of the logs.
 const TRIM_EVERY: Duration = Duration::from_secs(2);
 /// A log that is longer is cut even if it has few entries.
@@ -59,7 +62,8 @@ pub(super) async fn found(parts: Arc<Parts>) {
         }
         if parts.system_group.is_leader() {
             let found = SystemCommand::Found(Box::new(first_facts(&parts)));
-            match parts.system.change(found, Deadline::after(Duration::from_secs(5))).await {
+            match parts.control.system.change(found, Deadline::after(Duration::from_secs(5))).await
+            {
                 Ok(_) => return,
                 Err(error) => tracing::debug!(%error, "the first facts wait"),
             }
@@ -118,10 +122,8 @@ pub(super) async fn follow_facts(parts: Arc<Parts>) {
             let known = {
                 let mut folder = parts.folder.lock().expect("no holder of this lock panics");
                 let peers = now.nodes.values().filter(|node| node.id != parts.membership.node);
-                let peers = peers.map(|node| KnownPeer {
-                    node: node.id,
-                    addresses: node.addresses.clone(),
-                });
+                let peers = peers
+                    .map(|node| KnownPeer { node: node.id, addresses: node.addresses.clone() });
                 if let Err(error) = folder.remember_peers(peers.collect()) {
                     tracing::warn!(%error, "can't remember where the others are");
                 }
@@ -138,10 +140,17 @@ pub(super) async fn follow_facts(parts: Arc<Parts>) {
 
 /// Does what only leaders and first voters may.
 pub(super) async fn lead_shards(parts: Arc<Parts>) {
+    let mut facts = parts.facts.clone();
     loop {
-        let facts = parts.facts.borrow().clone();
-        parts.replicas.lead(&facts).await;
-        tokio::time::sleep(DUTY_EVERY).await;
+        let now = facts.borrow_and_update().clone();
+        let wait = match parts.replicas.lead(&now).await {
+            Duties::Done => DUTY_IDLE,
+            Duties::Waiting => DUTY_SOON,
+        };
+        // Opening replicas takes a moment after the facts have changed.
+        if let Ok(Ok(())) = tokio::time::timeout(wait, facts.changed()).await {
+            tokio::time::sleep(DUTY_SOON).await;
+        }
     }
 }
 
@@ -165,7 +174,8 @@ pub(super) async fn announce(parts: Arc<Parts>) {
                 ..parts.request.clone()
             };
             let command = SystemCommand::Join(request);
-            let told = parts.system.change(command, Deadline::after(Duration::from_secs(5))).await;
+            let told =
+                parts.control.system.change(command, Deadline::after(Duration::from_secs(5))).await;
             match told {
                 Ok(SystemReply::Joined(_)) => tracing::info!("told the cluster where we are"),
                 Ok(_) => {}

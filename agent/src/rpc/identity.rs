@@ -59,10 +59,9 @@ impl Identity {
             return Err(format!("{} has not joined a cluster yet", self.name));
         };
         match hello.cluster {
-            Some(other) if other != cluster => Err(format!(
-                "{} belongs to cluster {cluster}, not to {other}",
-                self.name
-            )),
+            Some(other) if other != cluster => {
+                Err(format!("{} belongs to cluster {cluster}, not to {other}", self.name))
+            }
             _ => Ok(Welcome {
                 cluster: Some(cluster),
                 node: Some(node),

@@ -88,9 +88,8 @@ impl Meter {
         }
         let (reads, writes) =
             (self.reads.load(Ordering::Relaxed), self.writes.load(Ordering::Relaxed));
-        let samples = std::mem::take(
-            &mut *self.write_us.lock().expect("no holder of this lock panics"),
-        );
+        let samples =
+            std::mem::take(&mut *self.write_us.lock().expect("no holder of this lock panics"));
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53rd bit")]
         let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
         *last = Reading {

@@ -65,7 +65,9 @@ impl RespStore {
         };
         let begun = self.meter.begin();
         // What has begun must end, even if the client goes away.
-        let reply = tokio::spawn(async move { self.router.write(request, by).await.map(|reply| (reply, self.meter)) });
+        let reply = tokio::spawn(async move {
+            self.router.write(request, by).await.map(|reply| (reply, self.meter))
+        });
         let (reply, meter) = reply
             .await
             .unwrap_or_else(|error| Err(StoreError::Unknown { why: error.to_string() }))?;
@@ -112,8 +114,8 @@ impl RespStore {
             };
             match self.clone().write(key, action, by).await? {
                 OperationResult::Done { .. } => return Ok(true),
-                OperationResult::ConditionFailed { .. }
-                    if condition == SetCondition::IfPresent => {}
+                OperationResult::ConditionFailed { .. } if condition == SetCondition::IfPresent => {
+                }
                 OperationResult::ConditionFailed { .. } => return Ok(false),
                 other => return Err(not_done(&other)),
             }

@@ -62,9 +62,9 @@ impl ReplicaLink {
         message: RaftMessage,
         request: &Q,
     ) -> Result<A, RPCError<TypeConfig>> {
-        let malformed = |error: postcard::Error| network_error(&LinkError::Peer(
-            PeerError::Malformed(error.to_string()),
-        ));
+        let malformed = |error: postcard::Error| {
+            network_error(&LinkError::Peer(PeerError::Malformed(error.to_string())))
+        };
         let body = postcard::to_extend(request, Vec::with_capacity(512)).map_err(malformed)?;
         let frame = RaftFrame {
             shard: self.network.key.shard,
@@ -167,9 +167,11 @@ impl ReplicaLink {
             AppendEntriesResponse::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote)),
             AppendEntriesResponse::Conflict => match previous {
                 Some(previous) => Err(StreamAppendError::Conflict(previous)),
-                None => return Err(network_error(&LinkError::Unreachable(
-                    "a conflict before the first entry".to_owned(),
-                ))),
+                None => {
+                    return Err(network_error(&LinkError::Unreachable(
+                        "a conflict before the first entry".to_owned(),
+                    )));
+                }
             },
         })
     }

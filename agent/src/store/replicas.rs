@@ -81,27 +81,37 @@ impl Replicas {
 
     /// Does what only the leader, or the first voter, of each shard may: initialise it, tell it
     /// its slots, finish a membership change that was left half done.
-    pub async fn lead(&self, facts: &ClusterFacts) {
+    pub async fn lead(&self, facts: &ClusterFacts) -> Duties {
+        let mut duties = Duties::Done;
         for group in self.all() {
             let Some(shard) = facts.shards.get(&group.shard()) else { continue };
-            if let Err(error) = self.lead_one(&group, shard).await {
-                tracing::debug!(shard = %shard.id, %error, "duty not done yet");
+            match self.lead_one(&group, shard).await {
+                Ok(Duties::Done) => {}
+                Ok(Duties::Waiting) => duties = Duties::Waiting,
+                Err(error) => {
+                    tracing::debug!(shard = %shard.id, %error, "duty not done yet");
+                    duties = Duties::Waiting;
+                }
             }
         }
+        duties
     }
 
-    async fn lead_one(&self, group: &Group, shard: &ShardFacts) -> Result<(), StoreError> {
+    async fn lead_one(&self, group: &Group, shard: &ShardFacts) -> Result<Duties, StoreError> {
         if shard.id.is_system() {
-            return group.flatten_joint().await;
+            group.flatten_joint().await?;
+            return Ok(Duties::Done);
         }
-        let me = group.key().replica;
-        if is_initialiser(shard, me) && !group.is_initialized().await {
+        let status = group.machine().status();
+        let mine = is_initialiser(shard, group.key().replica);
+        if mine && status.applied.is_none() && !group.is_initialized().await {
             group.initialize(&shard.first_voters).await?;
         }
         if !group.is_leader() {
-            return Ok(());
+            let waiting = mine && status.slots.is_empty();
+            return Ok(if waiting { Duties::Waiting } else { Duties::Done });
         }
-        if group.machine().status().slots.is_empty() {
+        if status.slots.is_empty() {
             let own = Command::Own {
                 hlc: Hlc::default(),
                 keyspace: shard.keyspace,
@@ -110,7 +120,8 @@ impl Replicas {
             };
             group.propose(own).await?;
         }
-        group.flatten_joint().await
+        group.flatten_joint().await?;
+        Ok(Duties::Done)
     }
 
     async fn remove(&self, group: &Arc<Group>) {
@@ -135,6 +146,15 @@ impl Replicas {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ShardId, Arc<Group>>> {
         self.groups.lock().expect("no holder of this lock panics")
     }
+}
+
+/// Whether a node has done what its leaderships and first votes ask of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duties {
+    /// All of it.
+    Done,
+    /// Something is waited for.
+    Waiting,
 }
 
 /// One named first voter initialises (safety rule 12).

@@ -29,7 +29,7 @@ mod checks;
 /// Between two looks at who leads.
 const LOOK_AGAIN: Duration = Duration::from_millis(4);
 /// How long one passed-on attempt may take before the leader is looked up again.
-const ATTEMPT_MAX: Duration = Duration::from_millis(1_000);
+const ATTEMPT_MAX: Duration = Duration::from_secs(1);
 
 /// Who leads, as heartbeats say: owned here, implemented by the heartbeats' registry.
 pub trait Leaders: Send + Sync {
@@ -226,11 +226,8 @@ impl Router {
                 Err(StoreError::NotLeader { shard, leader: Some(leader) })
             }
             Place::There(leader) => {
-                let passed = ScanRequest {
-                    routing: Routing::Local,
-                    shard: Some(shard),
-                    ..request.clone()
-                };
+                let passed =
+                    ScanRequest { routing: Routing::Local, shard: Some(shard), ..request.clone() };
                 let call = |client: StoreClient, by: Deadline| async move {
                     client.scan(by.context(), passed).await
                 };
@@ -355,6 +352,9 @@ impl Router {
         tokio::select! {
             biased;
             answer = call(client, by) => answer.unwrap_or_else(|error| {
+                if matches!(error, tarpc::client::RpcError::DeadlineExceeded) {
+                    self.pool.distrust_store(&address);
+                }
                 Err(StoreError::Unknown { why: format!("{address}: {error}") })
             }),
             () = moved => Err(StoreError::Unknown { why: format!("{shard} moved meanwhile") }),

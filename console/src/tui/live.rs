@@ -127,7 +127,12 @@ impl Inner {
         }
     }
 
-    async fn tell(&self, address: &str, node: Option<evenkeel_shared::ids::NodeId>, state: LinkState) {
+    async fn tell(
+        &self,
+        address: &str,
+        node: Option<evenkeel_shared::ids::NodeId>,
+        state: LinkState,
+    ) {
         let message = Message::Link { address: address.to_owned(), node, state };
         // The screen may be gone.
         let _ = self.messages.send(message).await;

@@ -68,6 +68,9 @@ pub struct PeerFacts {
     pub dead: bool,
     /// This node was paused itself, and the peer still has its grace to be heard.
     pub excused: bool,
+    /// When its last heartbeat came. Only a heartbeat that could have claimed and did not speaks
+    /// against a leader; silence is the detector's to judge.
+    pub heard: Option<Duration>,
     /// The newest incarnation heard, in a heartbeat or a Hello.
     pub incarnation: Option<Incarnation>,
     /// Its last claim of each shard; one that it dropped stays, with the time it was last heard.

@@ -131,6 +131,7 @@ impl Runner {
             let shard = node.group.shard;
             let peer = node.peers.entry(NodeId(from)).or_default();
             peer.dead = false;
+            peer.heard = Some(now);
             peer.incarnation = Some(incarnation);
             if let Some(term) = claim {
                 peer.claims.insert(shard, ClaimHeard { term, heard: now, incarnation });

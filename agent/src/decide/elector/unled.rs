@@ -118,8 +118,11 @@ pub(super) fn unled(
         return Some(Unled::Restarted(node));
     }
     let excused = peer.is_some_and(|peer| peer.excused);
-    let lapsed = now.saturating_sub(last_sign(group, learned, peer)) > config.claim_lapse;
-    (lapsed && !excused).then_some(Unled::NotClaimed(node))
+    let last_sign = last_sign(group, learned, peer);
+    let lapsed = now.saturating_sub(last_sign) > config.claim_lapse;
+    // A node that is not heard at all can't claim: the detector judges its silence.
+    let passed_over = peer.and_then(|peer| peer.heard).is_some_and(|heard| heard > last_sign);
+    (lapsed && passed_over && !excused).then_some(Unled::NotClaimed(node))
 }
 
 /// When the leader's claim lapses, if nothing more is heard of it.

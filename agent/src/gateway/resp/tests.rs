@@ -15,6 +15,7 @@ use super::super::{SetCondition, SetRequest};
 use super::*;
 use crate::env::Env;
 use crate::env::net::{Net, Tcp};
+use evenkeel_shared::wire::transport::Dial;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 

@@ -19,6 +19,7 @@ impl Group {
         if now.membership().nodes().any(|(known, _)| *known == replica) {
             return Ok(());
         }
+        #[expect(clippy::zero_sized_map_values, reason = "openraft keeps members in a map")]
         let nodes = BTreeMap::from([(replica, EmptyNode::default())]);
         self.change(&now, ChangeMembers::AddNodes(nodes)).await
     }
@@ -55,7 +56,8 @@ impl Group {
             return Err(StoreError::Refused { why });
         }
         if !to.contains(&self.key.replica) {
-            let why = format!("{} leads {}: move leadership first", self.key.replica, self.key.shard);
+            let why =
+                format!("{} leads {}: move leadership first", self.key.replica, self.key.shard);
             return Err(StoreError::Refused { why });
         }
         self.change(&now, ChangeMembers::ReplaceAllVoters(to)).await
@@ -76,12 +78,10 @@ impl Group {
 
     /// Runs in a task of its own: a caller that gives up must not leave the shard joint.
     async fn change(&self, now: &StoredMembership, change: Change) -> Result<(), StoreError> {
-        let condition =
-            Precondition::LastMembershipLogId { last_membership_log_id: *now.log_id() };
+        let condition = Precondition::LastMembershipLogId { last_membership_log_id: *now.log_id() };
         let (raft, shard) = (self.raft.clone(), self.key.shard);
-        let done = tokio::spawn(async move {
-            raft.change_membership_if(change, true, [condition]).await
-        });
+        let done =
+            tokio::spawn(async move { raft.change_membership_if(change, true, [condition]).await });
         match done.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(StoreError::Unknown { why: format!("{shard}: {error}") }),

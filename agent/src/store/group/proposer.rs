@@ -252,10 +252,7 @@ impl Worker {
     }
 }
 
-fn refusal(
-    shard: ShardId,
-    error: &ClientWriteError<crate::store::raft::TypeConfig>,
-) -> StoreError {
+fn refusal(shard: ShardId, error: &ClientWriteError<crate::store::raft::TypeConfig>) -> StoreError {
     match error {
         ClientWriteError::ForwardToLeader(to) => {
             StoreError::NotLeader { shard, leader: to.leader_id.map(ReplicaId::node) }

@@ -35,11 +35,7 @@ async fn send(from: &Machine, into: &Machine) -> SnapshotData {
 async fn an_image_ends_exactly_before_the_first_entry_above_its_cut() {
     let mut rig = filled(3).await;
     let cut = START.plus_ms(10);
-    let machine = rig.machine.clone();
-    let waiting = tokio::spawn(async move { machine.image_at(cut).await });
-    while !rig.machine.inner.core().unwrap().cuts.ends_before(cut.next()) {
-        tokio::task::yield_now().await;
-    }
+    let waiting = rig.machine.image_at(cut).await.unwrap();
     let at_cut = operation(request(1, 4, START), "k4", put("at"));
     let above = operation(request(1, 5, START), "k5", put("above"));
     let batch = |hlc, operation| {
@@ -52,7 +48,7 @@ async fn an_image_ends_exactly_before_the_first_entry_above_its_cut() {
         rig.entry(EntryPayload::Blank),
     ];
     rig.machine.inner.apply(job).unwrap();
-    let image = waiting.await.unwrap().unwrap();
+    let image = waiting.await.unwrap();
     assert_eq!((image.hlc(), image.index()), (cut, 4));
     assert_eq!(image.records().count(), 4);
     assert_eq!(image.content_hash().unwrap().content.records, 4);
