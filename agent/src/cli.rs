@@ -91,7 +91,9 @@ async fn run_agent(
     let pid = std::process::id().to_string();
     fs::replace(env.disk.as_ref(), &config.data.join(PID_FILE), pid.as_bytes())
         .wrap_err("write agent.pid")?;
-    node::run(env, config, None, stop).await.wrap_err_with(|| format!("run node {name}"))?;
+    node::run(env, config, node::Fittings::default(), stop)
+        .await
+        .wrap_err_with(|| format!("run node {name}"))?;
     Ok(0)
 }
 

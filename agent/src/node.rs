@@ -2,11 +2,13 @@
 //!
 //! Nothing here decides: it opens, connects, starts, and waits.
 
+mod control;
 mod enter;
 mod events;
 mod load;
 mod parts;
 mod ports;
+mod probe;
 mod stop;
 mod upkeep;
 
@@ -24,6 +26,9 @@ use crate::folder::{Folder, FolderError, Opener};
 use crate::rpc::identity::Identity;
 use crate::rpc::server::Server;
 use crate::store::engine::Engine;
+use crate::store::wal::WalConfig;
+
+pub use probe::{Probe, Sight};
 
 /// Why an agent can't run, each a sentence that says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -72,12 +77,22 @@ struct Listeners {
     resp: Option<Box<dyn Listener>>,
 }
 
-/// Runs one agent until `stop` ends or its disk fails. The caller holds the folder's lock. Without
-/// an engine given, data lies in the folder.
+/// What the simulation fits differently; the default is an agent in the real world.
+#[derive(Default)]
+pub struct Fittings {
+    /// Where data lies; without one, in the folder.
+    pub engine: Option<Arc<dyn Engine>>,
+    /// How the log is kept.
+    pub log: WalConfig,
+    /// Gets a probe of the replicas as soon as they are open.
+    pub probe: Option<Box<dyn FnOnce(Probe) + Send>>,
+}
+
+/// Runs one agent until `stop` ends or its disk fails. The caller holds the folder's lock.
 pub async fn run(
     env: Env,
     config: Config,
-    engine: Option<Arc<dyn Engine>>,
+    fittings: Fittings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     let listeners = listen(&env, &config).await?;
@@ -121,7 +136,7 @@ pub async fn run(
                     membership,
                     request,
                     folder,
-                    engine,
+                    fittings,
                     ended: ended.clone(),
                 })
                 .await?;

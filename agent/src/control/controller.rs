@@ -27,7 +27,7 @@ const ROUND: Duration = Duration::from_millis(250);
 /// A new controller looks for this long before it acts: heartbeats must have come.
 const WARM_UP: Duration = Duration::from_millis(1_500);
 /// The first shards are placed when no node has joined for this long.
-const SETTLED_AFTER: Duration = Duration::from_millis(1_000);
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// How long one step may take.
 const STEP_MAX: Duration = Duration::from_secs(20);
 

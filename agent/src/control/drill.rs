@@ -8,22 +8,12 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::supervise::{self, Downtime};
 
-/// When a process that is asked to die does so.
-pub(super) enum When {
-    /// After its answer is out.
-    Shortly,
-}
-
 /// How long the answer has to get out.
 const ANSWER_TIME: Duration = Duration::from_millis(30);
 
-/// Kills this process as `kill -9` would. A supervisor starts it again after `down_secs`.
-pub(super) fn die(
-    env: &Env,
-    config: &Config,
-    down_secs: Option<u32>,
-    when: When,
-) -> Result<(), String> {
+/// Kills this process as `kill -9` would, once its answer is out. A supervisor starts it again
+/// after `down_secs`.
+pub(super) fn die(env: &Env, config: &Config, down_secs: Option<u32>) -> Result<(), String> {
     if !config.drills {
         return Err(format!("{} was not started with --drills", config.name));
     }
@@ -41,7 +31,6 @@ pub(super) fn die(
             config.name
         ));
     }
-    let When::Shortly = when;
     tokio::spawn(async {
         tokio::time::sleep(ANSWER_TIME).await;
         // There is nobody left to tell if this fails.

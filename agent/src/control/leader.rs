@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_shared::backup::ShardImage;
-use evenkeel_shared::command::{Command, StoredRecord};
+use evenkeel_shared::command::{Applied, Command, OperationResult, StoredRecord};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
@@ -13,6 +13,7 @@ use evenkeel_shared::version::Hlc;
 use crate::backup::{Archive, ImageReader, ImageWriter};
 use crate::env::Env;
 use crate::store::group::Group;
+use crate::store::machine::MachinePhase;
 use crate::store::replicas::Replicas;
 
 /// How long past the cut a barrier may take to be applied.
@@ -124,10 +125,23 @@ impl Leader {
         archive: &str,
         image: &ShardImage,
     ) -> Result<(), StoreError> {
+        let shard = group.shard();
+        if group.machine().status().phase != MachinePhase::Building {
+            // Not told its slots yet; or open, and then nothing may be put in any more.
+            let why = format!("{shard} can't be filled now");
+            return Err(StoreError::Unavailable { why });
+        }
         let archive = Archive::open(archive).map_err(unavailable)?;
         let mut reader = ImageReader::new(&archive, image.clone());
         while let Some(records) = reader.next().await.map_err(unavailable)? {
-            group.propose(Command::Ingest { hlc: Hlc::default(), records }).await?;
+            let ingest = Command::Ingest { hlc: Hlc::default(), records };
+            let Applied::Batch(results) = group.propose(ingest).await? else {
+                return Err(StoreError::Unknown { why: format!("{shard} took no records") });
+            };
+            if results.iter().any(|result| !matches!(result, OperationResult::Done { .. })) {
+                let why = format!("{shard} refused records of the backup");
+                return Err(StoreError::Unavailable { why });
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evenkeel_shared::error::{AdminError, StoreError};
 use evenkeel_shared::event::{EventKind, Severity};
-use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
+use evenkeel_shared::ids::{IntentId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::preflight::{Action, Outcome, Preflight};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
 use evenkeel_shared::view::{IntentPhase, NodeIntent, SystemCommand};
@@ -166,8 +166,8 @@ impl Operator {
                 Ok(format!("backup {}: {shards} shards, {records} records", record.id))
             }
             Action::Restore { archive, backup } => {
-                restore::begin(self, (archive, backup), actor, by).await?;
-                self.wait_for_restore(by).await
+                let intent = restore::begin(self, (archive, backup), actor, by).await?;
+                self.wait_for_restore(intent, by).await
             }
             Action::RestoreAccept => self.end_restore(by).await,
             Action::RestoreUndo => self.undo_restore(by).await,
@@ -183,7 +183,7 @@ impl Operator {
     ) -> Result<String, StoreError> {
         let name = self.name(node);
         if node == self.system.me {
-            drill::die(&self.env, &self.config, down_secs, drill::When::Shortly)
+            drill::die(&self.env, &self.config, down_secs)
                 .map_err(|why| StoreError::Refused { why })?;
         } else {
             self.system.orders.die(node, down_secs, actor.to_owned(), by).await?;
@@ -258,25 +258,25 @@ impl Operator {
     }
 
     /// Waits until the controller has brought a restore to its end.
-    async fn wait_for_restore(&self, by: Deadline) -> Result<String, StoreError> {
+    async fn wait_for_restore(&self, intent: IntentId, by: Deadline) -> Result<String, StoreError> {
         let mut facts = self.system.facts.clone();
         loop {
-            let phase = facts
-                .borrow_and_update()
-                .intents
-                .values()
-                .next()
-                .map(|intent| intent.phase.clone());
+            let (phase, heard_of) = {
+                let now = facts.borrow_and_update();
+                let phase = now.intents.get(&intent).map(|intent| intent.phase.clone());
+                // The facts may reach this node a moment later than the answer.
+                (phase, now.next.intent > intent.0)
+            };
             match phase {
                 Some(IntentPhase::Complete) => {
                     return Ok("restored; accept it, or undo it".to_owned());
                 }
                 Some(IntentPhase::Failed(why)) => return Err(StoreError::Refused { why }),
-                None => {
+                None if heard_of => {
                     let why = "the restore was taken back: see the events".to_owned();
                     return Err(StoreError::Refused { why });
                 }
-                Some(_) => {}
+                _ => {}
             }
             if tokio::time::timeout(by.remaining(), facts.changed()).await.is_err() {
                 let why = "the restore is still under way: see its progress in status".to_owned();
@@ -334,8 +334,7 @@ impl Operator {
     /// Ends this process: a drill that another agent or a script asks for.
     pub fn die(&self, down_secs: Option<u32>, actor: &str) -> Result<(), AdminError> {
         tracing::warn!(actor, ?down_secs, "asked to die");
-        drill::die(&self.env, &self.config, down_secs, drill::When::Shortly)
-            .map_err(|why| AdminError::Refused { why })
+        drill::die(&self.env, &self.config, down_secs).map_err(|why| AdminError::Refused { why })
     }
 
     fn name(&self, node: NodeId) -> String {

@@ -3,6 +3,7 @@
 
 use evenkeel_shared::view::{ClusterFacts, ReplicaRole, ShardFacts, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
+use futures::future::join_all;
 
 use super::system::System;
 use crate::decide::facts::{Observed, ShardObserved};
@@ -14,16 +15,18 @@ pub(super) async fn reconcile(
     observed: &Observed,
     by: Deadline,
 ) {
-    for shard in facts.shards.values() {
-        let Some(seen) = observed.shards.get(&shard.id) else { continue };
-        if seen.leader.is_none() {
-            continue;
-        }
-        for command in differences(shard, seen) {
-            if let Err(error) = system.change(command, by).await {
-                tracing::debug!(shard = %shard.id, %error, "facts not brought up yet");
-                return;
-            }
+    let changes = facts.shards.values().filter_map(|shard| {
+        let seen = observed.shards.get(&shard.id).filter(|seen| seen.leader.is_some())?;
+        Some(record(system, shard, seen, by))
+    });
+    join_all(changes).await;
+}
+
+async fn record(system: &System, shard: &ShardFacts, seen: &ShardObserved, by: Deadline) {
+    for command in differences(shard, seen) {
+        if let Err(error) = system.change(command, by).await {
+            tracing::debug!(shard = %shard.id, %error, "facts not brought up yet");
+            return;
         }
     }
 }

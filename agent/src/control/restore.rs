@@ -145,11 +145,7 @@ impl Drive<'_> {
                 self.seal(&new).await?;
                 self.go(IntentPhase::UndoOpening).await
             }
-            IntentPhase::UndoOpening => {
-                self.open(&old).await?;
-                self.end(new).await
-            }
-            IntentPhase::Failed(_) => {
+            IntentPhase::UndoOpening | IntentPhase::Failed(_) => {
                 self.open(&old).await?;
                 self.end(new).await
             }

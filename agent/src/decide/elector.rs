@@ -321,7 +321,9 @@ impl Elector {
                 Some(now + config.defer)
             }
             Count::Denied if tries <= config.quick_retries => {
-                Some((started + config.retry * (1 << (tries - 1).min(16))).max(now))
+                // A peer that came back may have reset the count while the question was out.
+                let doublings = tries.saturating_sub(1).min(16);
+                Some((started + config.retry * (1 << doublings)).max(now))
             }
             Count::Denied | Count::Outranked | Count::Behind => {
                 Some(now + self.draw(config.patience))

@@ -118,14 +118,14 @@ impl Pulse {
     }
 
     /// A peer's heartbeat.
-    pub fn heard(&self, heartbeat: Heartbeat) -> HeartbeatReply {
+    pub fn heard(&self, heartbeat: &Heartbeat) -> HeartbeatReply {
         let now = self.clock.now();
         let from = heartbeat.from;
         let was_dead = {
             let mut state = self.lock();
             let was_dead = state.detector.verdict(now, from).state == VerdictState::Dead;
             state.detector.heard(now, from, heartbeat.incarnation);
-            state.records.entry(from).or_default().take(now, &heartbeat);
+            state.records.entry(from).or_default().take(now, heartbeat);
             was_dead
         };
         if was_dead {
@@ -219,7 +219,7 @@ impl Pulse {
         let beat = (now >= state.next_beat).then(|| self.beat(&mut state, now, &held));
         let due = [state.next_beat, state.elector.next_wake(now), state.detector.next_wake(now)];
         let wait = due.into_iter().min().unwrap_or(now).saturating_sub(now);
-        self.note_stands(&mut state, now, &actions);
+        Self::note_stands(&mut state, now, &actions);
         drop(state);
         self.execute(actions);
         if let Some(heartbeat) = beat {
@@ -249,7 +249,7 @@ impl Pulse {
         });
         let mark = list_mark(held);
         let changed = std::mem::replace(&mut state.listed, mark) != mark;
-        let list = changed || state.sequence % BEATS_PER_LIST == 0;
+        let list = changed || state.sequence.is_multiple_of(BEATS_PER_LIST);
         let dead = |node: &&NodeId| state.detector.verdict(now, **node).state == VerdictState::Dead;
         Heartbeat {
             from: self.config.me,
@@ -307,7 +307,7 @@ impl Pulse {
             let peers = state.peer_facts(now);
             let facts = ElectorFacts { groups: &groups, peers: &peers };
             let actions = state.elector.on_answers(now, round, node, answers.as_deref(), facts);
-            self.note_stands(&mut state, now, &actions);
+            Self::note_stands(&mut state, now, &actions);
             actions
         };
         self.execute(actions);
@@ -320,7 +320,7 @@ impl Pulse {
         let _ = self.events.send(PulseEvent::Verdict { node, before, verdict, restarted });
     }
 
-    fn note_stands(&self, state: &mut State, now: Duration, actions: &[ElectorAction]) {
+    fn note_stands(state: &mut State, now: Duration, actions: &[ElectorAction]) {
         for action in actions {
             if let ElectorAction::Elect { shard, cause, .. } = action {
                 let since = state.unled_since.get(shard).copied().unwrap_or(now);

@@ -50,7 +50,7 @@ enum Said {
 impl Entrance<'_> {
     /// Comes in, waiting as long as it takes, and keeps what the cluster said in the folder.
     pub(super) async fn enter(&self, folder: &mut Folder) -> Result<Membership, NodeError> {
-        let known = folder.identity().membership.clone();
+        let known = folder.identity().membership;
         match self.config.entry(known.is_some())? {
             Entry::Return => Ok(known.expect("entry returns only where a membership is known")),
             Entry::Found(_) => self.found(folder),
@@ -76,7 +76,7 @@ impl Entrance<'_> {
             system_replica: ReplicaId::new(NodeId(1), 1),
             system_history: History { number: 1, salt: rng.next_u64() },
         };
-        folder.admit(membership.clone())?;
+        folder.admit(membership)?;
         tracing::info!(cluster = %membership.cluster, "founded a cluster");
         Ok(membership)
     }
@@ -156,7 +156,7 @@ fn keep(folder: &mut Folder, admission: &Admission) -> Result<Membership, NodeEr
         system_replica: admission.system_replica,
         system_history: admission.system_history,
     };
-    folder.admit(membership.clone())?;
+    folder.admit(membership)?;
     let peers = admission
         .peers
         .iter()

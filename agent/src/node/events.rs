@@ -17,7 +17,7 @@ pub(super) async fn write(parts: Arc<Parts>, mut events: mpsc::UnboundedReceiver
             PulseEvent::Leads { shard, term, stood } => {
                 let me = name(&parts, parts.membership.node);
                 let what = format!("{me} leads {shard}, term {term}");
-                let mut line = parts.journal.line(EventKind::Leader, Severity::Info, what);
+                let mut line = parts.control.journal.line(EventKind::Leader, Severity::Info, what);
                 line.shard = Some(shard);
                 line.node = Some(parts.membership.node);
                 match stood {
@@ -27,7 +27,7 @@ pub(super) async fn write(parts: Arc<Parts>, mut events: mpsc::UnboundedReceiver
                     }
                     None => "leadership was handed over".clone_into(&mut line.why),
                 }
-                parts.journal.write(line);
+                parts.control.journal.write(line);
             }
             PulseEvent::Verdict { node, before, verdict, restarted } => {
                 // Every node judges; the controller writes the lines, so that each stands once.
@@ -43,10 +43,10 @@ pub(super) async fn write(parts: Arc<Parts>, mut events: mpsc::UnboundedReceiver
                     VerdictState::Dead => (Severity::Alarm, "is held dead"),
                 };
                 let what = format!("{} {word}", name(&parts, node));
-                let mut line = parts.journal.line(EventKind::Verdict, severity, what);
+                let mut line = parts.control.journal.line(EventKind::Verdict, severity, what);
                 line.node = Some(node);
                 line.why = verdict.evidence.to_string();
-                parts.journal.write(line);
+                parts.control.journal.write(line);
             }
         }
     }

@@ -8,16 +8,13 @@ use evenkeel_shared::view::{ClusterFacts, JoinRequest};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::control::{Control, ControlPorts};
 use super::load::LoadSampler;
 use super::ports::{HeldGroups, LanePeers, LatePulse};
-use super::{Addresses, NodeError, events, stop, upkeep};
+use super::probe::Probe;
+use super::{Addresses, Fittings, NodeError, events, stop, upkeep};
 use crate::config::Config;
-use crate::control::journal::Journal;
-use crate::control::leader::Leader;
-use crate::control::observer::{Myself, Observer};
-use crate::control::operator::Operator;
-use crate::control::system::System;
-use crate::control::{Controller, ports::Orders};
+use crate::control::Controller;
 use crate::env::Env;
 use crate::env::net::Listener;
 use crate::folder::{Folder, Membership};
@@ -27,7 +24,6 @@ use crate::rpc::admin::AdminService;
 use crate::rpc::identity::Identity;
 use crate::rpc::links::{Evidence, Links};
 use crate::rpc::meter::Meter;
-use crate::rpc::orders::LaneOrders;
 use crate::rpc::peer::PeerService;
 use crate::rpc::resp::RespStore;
 use crate::rpc::server::{Server, Services};
@@ -48,7 +44,7 @@ pub(super) struct Opening {
     pub(super) membership: Membership,
     pub(super) request: JoinRequest,
     pub(super) folder: Folder,
-    pub(super) engine: Option<Arc<dyn Engine>>,
+    pub(super) fittings: Fittings,
     pub(super) ended: CancellationToken,
 }
 
@@ -65,11 +61,8 @@ pub(super) struct Parts {
     pub(super) links: Arc<Links>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) router: Arc<Router>,
-    pub(super) system: Arc<System>,
+    pub(super) control: Control,
     pub(super) system_group: Arc<Group>,
-    pub(super) journal: Arc<Journal>,
-    pub(super) operator: Arc<Operator>,
-    pub(super) observer: Arc<Observer>,
     pub(super) meter: Arc<Meter>,
     pub(super) facts: watch::Receiver<Arc<ClusterFacts>>,
     evidence: mpsc::UnboundedReceiver<Evidence>,
@@ -79,13 +72,11 @@ pub(super) struct Parts {
 impl Parts {
     /// Opens everything; nothing runs yet but what the parts themselves need.
     pub(super) async fn open(opening: Opening) -> Result<Self, NodeError> {
-        let Opening { env, config, identity, membership, request, folder, engine, ended } = opening;
+        let Opening { env, config, identity, membership, request, folder, fittings, ended } =
+            opening;
         let me = membership.node;
-        let wal = open_log(&env, &config).await?;
-        let engine = match engine {
-            Some(engine) => engine,
-            None => open_data(&env, &config).await?,
-        };
+        let wal = open_log(&env, &config, fittings.log).await?;
+        let engine = open_data(&env, &config, fittings.engine).await?;
         let (links, evidence) = Links::new(env.clone(), identity.clone(), ended.clone());
         let late = LatePulse::default();
         let ports = GroupPorts {
@@ -94,16 +85,8 @@ impl Parts {
             link: Arc::new(links.clone()),
             lease: Arc::new(late.clone()),
         };
-        let replicas = Arc::new(Replicas::new(ports, engine));
-        let system_key = ReplicaKey {
-            shard: ShardId::SYSTEM,
-            history: membership.system_history,
-            replica: membership.system_replica,
-        };
-        let system_group = replicas
-            .open(system_key)
-            .await
-            .map_err(|error| NodeError::Open { what: "system shard", why: error.to_string() })?;
+        let replicas = open_replicas(ports, engine, fittings.probe);
+        let system_group = open_system(&replicas, &membership).await?;
         let facts = system_group.machine().facts();
         links.follow(&addresses(&facts.borrow(), &folder, &membership));
 
@@ -121,51 +104,25 @@ impl Parts {
             clock: env.clock.clone(),
         });
         let meter = Meter::new(env.clock.clone());
-        let groups = HeldGroups {
-            replicas: replicas.clone(),
-            facts: facts.clone(),
-            clock: env.clock.clone(),
-            load: LoadSampler::new(env.clone(), config.data.clone(), meter.clone(), wal.clone()),
-            wal: wal.clone(),
-            votes: Mutex::default(),
-            led: Mutex::default(),
-            rates: Mutex::default(),
-        };
-        let pulse_config =
-            PulseConfig { me, incarnation: identity.incarnation(), seed: env.rng.next_u64() };
+        let load = LoadSampler::new(env.clone(), config.data.clone(), meter.clone(), wal.clone());
+        let groups = HeldGroups::new(replicas.clone(), facts.clone(), load, (&env, wal.clone()));
         let groups = Arc::new(groups);
+        let (incarnation, seed) = (identity.incarnation(), env.rng.next_u64());
         let peers = Arc::new(LanePeers(links.clone()));
-        let (pulse, pulse_events) =
-            Pulse::new(pulse_config, env.clock.clone(), groups.clone(), peers);
+        let (pulse, pulse_events) = Pulse::new(
+            PulseConfig { me, incarnation, seed },
+            env.clock.clone(),
+            groups.clone(),
+            peers,
+        );
         late.set(pulse.clone());
 
-        let leader = Arc::new(Leader { me, env: env.clone(), replicas: replicas.clone() });
-        let orders: Arc<dyn Orders> =
-            Arc::new(LaneOrders { links: links.clone(), pool, facts: facts.clone() });
-        let system = Arc::new(System {
-            me,
-            replicas: replicas.clone(),
-            router: router.clone(),
-            orders,
-            leader,
-            facts: facts.clone(),
-        });
-        let journal = Arc::new(Journal::new(me, env.clock.clone()));
-        let observer = Arc::new(Observer::new(
-            Myself { node: me, name: config.name.clone(), incarnation: identity.incarnation() },
-            env.clock.clone(),
-            pulse.clone(),
-            groups,
-            system_group.clone(),
-        ));
-        let operator = Arc::new(Operator {
-            env: env.clone(),
-            config: config.clone(),
-            system: system.clone(),
-            journal: journal.clone(),
-            observer: observer.clone(),
-            preflights: Mutex::default(),
-        });
+        let started = ControlPorts { env: &env, config: &config, identity: &identity };
+        let control = Control::open(
+            &started,
+            (links.clone(), pool, router.clone()),
+            (pulse.clone(), groups, system_group.clone()),
+        );
         Ok(Self {
             env,
             config,
@@ -178,11 +135,8 @@ impl Parts {
             links,
             pulse,
             router,
-            system,
+            control,
             system_group,
-            journal,
-            operator,
-            observer,
             meter,
             facts,
             evidence,
@@ -220,8 +174,8 @@ impl Parts {
         start(Box::pin(upkeep::trim_logs(parts.clone())));
         start(Box::pin(upkeep::canary(parts.clone())));
         start(Box::pin(events::write(parts.clone(), pulse_events)));
-        start(Box::pin(parts.journal.clone().run(parts.system.clone())));
-        start(Box::pin(Controller::new(parts.operator.clone()).run()));
+        start(Box::pin(parts.control.journal.clone().run(parts.control.system.clone())));
+        start(Box::pin(Controller::new(parts.control.operator.clone()).run()));
         if let Some(listener) = resp {
             let store = RespStore::new(parts.router.clone(), parts.meter.clone(), &parts.env);
             let resp = Resp { store: Arc::new(store), clock: parts.env.clock.clone() };
@@ -250,18 +204,43 @@ impl Parts {
             peer: PeerService {
                 replicas: self.replicas.clone(),
                 pulse: self.pulse.clone(),
-                system: self.system.clone(),
+                system: self.control.system.clone(),
             },
             store: StoreService { router: self.router.clone(), meter: self.meter.clone() },
-            admin: AdminService { operator: self.operator.clone() },
-            feeder: Arc::new(Feeder::new(self.observer.clone())),
+            admin: AdminService { operator: self.control.operator.clone() },
+            feeder: Arc::new(Feeder::new(self.control.observer.clone())),
             meter: self.meter.clone(),
         }
     }
 }
 
-async fn open_log(env: &Env, config: &Config) -> Result<Wal, NodeError> {
-    let opened = Wal::open(env, &config.data.join("wal"), WalConfig::default()).await;
+fn open_replicas(
+    ports: GroupPorts,
+    engine: Arc<dyn Engine>,
+    probe: Option<Box<dyn FnOnce(Probe) + Send>>,
+) -> Arc<Replicas> {
+    let replicas = Arc::new(Replicas::new(ports, engine));
+    if let Some(take) = probe {
+        take(Probe::new(Arc::downgrade(&replicas)));
+    }
+    replicas
+}
+
+async fn open_system(
+    replicas: &Replicas,
+    membership: &Membership,
+) -> Result<Arc<Group>, NodeError> {
+    let key = ReplicaKey {
+        shard: ShardId::SYSTEM,
+        history: membership.system_history,
+        replica: membership.system_replica,
+    };
+    let opened = replicas.open(key).await;
+    opened.map_err(|error| NodeError::Open { what: "the system shard", why: error.to_string() })
+}
+
+async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
+    let opened = Wal::open(env, &config.data.join("wal"), log).await;
     let (wal, recovery) =
         opened.map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
     for damaged in &recovery.quarantined {
@@ -270,7 +249,14 @@ async fn open_log(env: &Env, config: &Config) -> Result<Wal, NodeError> {
     Ok(wal)
 }
 
-async fn open_data(env: &Env, config: &Config) -> Result<Arc<dyn Engine>, NodeError> {
+async fn open_data(
+    env: &Env,
+    config: &Config,
+    given: Option<Arc<dyn Engine>>,
+) -> Result<Arc<dyn Engine>, NodeError> {
+    if let Some(engine) = given {
+        return Ok(engine);
+    }
     let folder = config.data.join("state");
     let opened = env.work.run(move || FjallEngine::open(&folder, FjallLimits::default())).await;
     let engine =

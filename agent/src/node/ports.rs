@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::load::LoadSampler;
 use crate::decide::elector::GroupFacts;
+use crate::env::Env;
 use crate::env::clock::Clock;
 use crate::heartbeat::Pulse;
 use crate::heartbeat::ports::{Groups, Held, Peers};
@@ -25,6 +26,7 @@ use crate::store::group::{Backing, Group, GroupStatus};
 use crate::store::peers::LeaseRule;
 use crate::store::replicas::Replicas;
 use crate::store::router::Leaders;
+use crate::store::wal::Wal;
 
 /// A claim whose oldest append has waited longer for the disk is not earned (safety rule 6).
 const UNSYNCED_MAX: Duration = Duration::from_secs(1);
@@ -54,36 +56,54 @@ impl Leaders for LatePulse {
 
 /// The store's groups, as heartbeats see them.
 pub(super) struct HeldGroups {
-    pub(super) replicas: Arc<Replicas>,
-    pub(super) facts: watch::Receiver<Arc<ClusterFacts>>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) load: LoadSampler,
-    pub(super) wal: crate::store::wal::Wal,
-    pub(super) votes: Mutex<BTreeMap<ShardId, TermSeen>>,
-    pub(super) led: Mutex<BTreeMap<ShardId, TermSeen>>,
-    pub(super) rates: Mutex<BTreeMap<ShardId, RateSeen>>,
+    replicas: Arc<Replicas>,
+    facts: watch::Receiver<Arc<ClusterFacts>>,
+    clock: Arc<dyn Clock>,
+    load: LoadSampler,
+    wal: Wal,
+    votes: Mutex<BTreeMap<ShardId, TermSeen>>,
+    led: Mutex<BTreeMap<ShardId, TermSeen>>,
+    rates: Mutex<BTreeMap<ShardId, RateSeen>>,
 }
 
 /// Something of a term, and when it was first seen.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct TermSeen {
+struct TermSeen {
     term: u64,
     at: Duration,
 }
 
 /// Operations counted at a moment, and the rate since the moment before.
 #[derive(Clone, Copy, Default)]
-pub(super) struct RateSeen {
+struct RateSeen {
     at: Duration,
     operations: u64,
     ops_s: f64,
 }
 
 impl HeldGroups {
+    pub(super) fn new(
+        replicas: Arc<Replicas>,
+        facts: watch::Receiver<Arc<ClusterFacts>>,
+        load: LoadSampler,
+        (env, wal): (&Env, Wal),
+    ) -> Self {
+        Self {
+            replicas,
+            facts,
+            clock: env.clock.clone(),
+            load,
+            wal,
+            votes: Mutex::default(),
+            led: Mutex::default(),
+            rates: Mutex::default(),
+        }
+    }
+
     fn hold(&self, group: &Group) -> Held {
         let now = self.clock.now();
         let unsynced = self.wal.sync_health().oldest_unsynced;
-        let stuck = unsynced.is_some_and(|since| now.saturating_sub(since) > UNSYNCED_MAX);
+        let stuck = unsynced.is_some_and(|waited| waited > UNSYNCED_MAX);
         let status = group.status();
         let mut replica = status.replica.clone();
         replica.ops_s = self.rate(now, &status);

@@ -62,7 +62,8 @@ pub(super) async fn found(parts: Arc<Parts>) {
         }
         if parts.system_group.is_leader() {
             let found = SystemCommand::Found(Box::new(first_facts(&parts)));
-            match parts.system.change(found, Deadline::after(Duration::from_secs(5))).await {
+            match parts.control.system.change(found, Deadline::after(Duration::from_secs(5))).await
+            {
                 Ok(_) => return,
                 Err(error) => tracing::debug!(%error, "the first facts wait"),
             }
@@ -173,7 +174,8 @@ pub(super) async fn announce(parts: Arc<Parts>) {
                 ..parts.request.clone()
             };
             let command = SystemCommand::Join(request);
-            let told = parts.system.change(command, Deadline::after(Duration::from_secs(5))).await;
+            let told =
+                parts.control.system.change(command, Deadline::after(Duration::from_secs(5))).await;
             match told {
                 Ok(SystemReply::Joined(_)) => tracing::info!("told the cluster where we are"),
                 Ok(_) => {}

@@ -23,7 +23,7 @@ use crate::env::Env;
 const REDIAL_FIRST: Duration = Duration::from_millis(20);
 const REDIAL_LONGEST: Duration = Duration::from_millis(250);
 /// How long one dial may take: a node that is cut off does not answer at all.
-const DIAL_MAX: Duration = Duration::from_millis(1_000);
+const DIAL_MAX: Duration = Duration::from_secs(1);
 
 /// What a heartbeat lane has seen of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +54,24 @@ struct Peer {
 pub struct LaneSlot {
     client: watch::Receiver<Option<PeerClient>>,
     redial: Arc<tokio::sync::Notify>,
+    /// When the peer last answered on it.
+    heard: Arc<Mutex<Duration>>,
 }
 
 impl LaneSlot {
     /// The open connection.
     pub fn client(&self) -> Option<PeerClient> {
         self.client.borrow().clone()
+    }
+
+    /// The peer has answered.
+    pub fn hear(&self, now: Duration) {
+        *self.heard.lock().expect("no holder of this lock panics") = now;
+    }
+
+    /// When the peer last answered.
+    pub fn heard(&self) -> Duration {
+        *self.heard.lock().expect("no holder of this lock panics")
     }
 
     /// Closes the connection: a call on it took too long.
@@ -110,6 +122,11 @@ impl Links {
         self.lane(node, lane)?.client()
     }
 
+    /// The time, on this node's clock.
+    pub fn now(&self) -> Duration {
+        self.env.clock.now()
+    }
+
     /// Every node that is dialled.
     pub fn nodes(&self) -> Vec<NodeId> {
         self.lock().keys().copied().collect()
@@ -121,17 +138,18 @@ impl Links {
         let lanes = [Lane::Raft, Lane::Heartbeat, Lane::Bulk].map(|lane| {
             let (open, client) = watch::channel(None);
             let redial = Arc::new(tokio::sync::Notify::new());
+            let slot = LaneSlot { client, redial, heard: Arc::default() };
             let keeper = Keeper {
                 links: self.clone(),
                 node,
                 lane,
                 address: address.subscribe(),
                 open,
-                redial: redial.clone(),
+                slot: slot.clone(),
             };
             let stop = stop.clone();
             tokio::spawn(async move { stop.run_until_cancelled(keeper.run()).await });
-            (lane, LaneSlot { client, redial })
+            (lane, slot)
         });
         Peer { address, lanes: lanes.into(), stop }
     }
@@ -148,7 +166,7 @@ struct Keeper {
     lane: Lane,
     address: watch::Receiver<String>,
     open: watch::Sender<Option<PeerClient>>,
-    redial: Arc<tokio::sync::Notify>,
+    slot: LaneSlot,
 }
 
 impl Keeper {
@@ -198,7 +216,8 @@ impl Keeper {
         let transport = CallerTransport::<PeerRequest, PeerResponse>::new(frames);
         let new = PeerClient::new(caller_config(), transport);
         let open = self.open.clone();
-        let (redial, links) = (self.redial.clone(), self.links.ended.clone());
+        let (redial, links) = (self.slot.redial.clone(), self.links.ended.clone());
+        self.slot.hear(self.links.now());
         open.send_replace(Some(new.client));
         self.tell(Evidence::Connected(self.node, welcome.incarnation));
         tokio::spawn(async move {

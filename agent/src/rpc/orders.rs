@@ -67,10 +67,9 @@ impl Orders for LaneOrders {
             let address = address.ok_or_else(|| unreachable(node, "it has no address"))?;
             let admin = pool.admin(&address).await.map_err(|error| unreachable(node, error))?;
             match admin.die(by.context(), down_secs, actor).await {
-                Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(StoreError::Refused { why: error.to_string() }),
                 // A process that is gone can't answer: that is what was asked for.
-                Err(_) => Ok(()),
+                Ok(Ok(())) | Err(_) => Ok(()),
             }
         })
     }

@@ -43,7 +43,7 @@ impl Peer for PeerService {
     }
 
     async fn beat(self, _: Context, heartbeat: Heartbeat) -> HeartbeatReply {
-        self.pulse.heard(heartbeat)
+        self.pulse.heard(&heartbeat)
     }
 
     async fn canvass(self, _: Context, questions: Vec<CanvassQuestion>) -> Vec<CanvassAnswer> {

@@ -12,7 +12,7 @@ use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::Lane;
 use tarpc::client::RpcError;
 
-use super::links::Links;
+use super::links::{LaneSlot, Links};
 use crate::store::peers::{Answer, LinkError, PeerLink};
 
 /// How long an append or a vote may take: its answer waits for the other side's disk.
@@ -20,6 +20,9 @@ const RAFT_MAX: Duration = Duration::from_secs(2);
 /// How long a piece of a snapshot may take, and its installation.
 const CHUNK_MAX: Duration = Duration::from_secs(10);
 const INSTALL_MAX: Duration = Duration::from_secs(60);
+/// Whoever waited this long and gave up has seen a lane that may be dead: openraft drops votes and
+/// heartbeats long before our own limits.
+const GIVEN_UP_AFTER: Duration = Duration::from_millis(300);
 
 impl PeerLink for Arc<Links> {
     fn raft(&self, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
@@ -64,7 +67,10 @@ where
         let no_lane = || LinkError::Unreachable(format!("no connection to {node}"));
         let slot = links.lane(node, lane).ok_or_else(no_lane)?;
         let client = slot.client().ok_or_else(no_lane)?;
-        match make(client, Deadline::after(wait)).await {
+        let waiting = Waiting { began: links.now(), links, slot: slot.clone() };
+        let answered = make(client, Deadline::after(wait)).await;
+        waiting.end(answered.is_ok());
+        match answered {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(LinkError::Peer(error)),
             Err(error) => {
@@ -75,4 +81,32 @@ where
             }
         }
     })
+}
+
+/// A call that waits for its answer. Dropped while it waits, it has the lane dialled again if
+/// nothing at all was heard on it meanwhile.
+struct Waiting {
+    began: Duration,
+    links: Arc<Links>,
+    slot: LaneSlot,
+}
+
+impl Waiting {
+    /// The call has ended by itself.
+    fn end(mut self, answered: bool) {
+        let now = self.links.now();
+        if answered {
+            self.slot.hear(now);
+        }
+        self.began = now;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let waited = self.links.now().saturating_sub(self.began);
+        if waited >= GIVEN_UP_AFTER && self.slot.heard() < self.began {
+            self.slot.redial();
+        }
+    }
 }

@@ -155,6 +155,7 @@ impl Group {
 
     /// Initialises the shard with exactly these voters; harmless when it has been done.
     pub async fn initialize(&self, voters: &[ReplicaId]) -> Result<(), StoreError> {
+        #[expect(clippy::zero_sized_map_values, reason = "openraft keeps members in a map")]
         let members: BTreeMap<ReplicaId, EmptyNode> =
             voters.iter().map(|replica| (*replica, EmptyNode::default())).collect();
         if self.is_initialized().await {
@@ -196,6 +197,8 @@ impl Group {
         if !returned.is_empty() {
             // The core may have ended; then there is nothing to speed up.
             let _ = self.raft.trigger().reset_backoff(returned).await;
+            // An idle leader says nothing, and who comes back doesn't know what is committed.
+            self.nudge().await;
         }
     }
 

@@ -29,7 +29,7 @@ mod checks;
 /// Between two looks at who leads.
 const LOOK_AGAIN: Duration = Duration::from_millis(4);
 /// How long one passed-on attempt may take before the leader is looked up again.
-const ATTEMPT_MAX: Duration = Duration::from_millis(1_000);
+const ATTEMPT_MAX: Duration = Duration::from_secs(1);
 
 /// Who leads, as heartbeats say: owned here, implemented by the heartbeats' registry.
 pub trait Leaders: Send + Sync {
@@ -352,6 +352,9 @@ impl Router {
         tokio::select! {
             biased;
             answer = call(client, by) => answer.unwrap_or_else(|error| {
+                if matches!(error, tarpc::client::RpcError::DeadlineExceeded) {
+                    self.pool.distrust_store(&address);
+                }
                 Err(StoreError::Unknown { why: format!("{address}: {error}") })
             }),
             () = moved => Err(StoreError::Unknown { why: format!("{shard} moved meanwhile") }),

@@ -2,7 +2,9 @@
 //!
 //! The verdict is the agent's (law 4); this file only words it.
 
-use evenkeel_shared::view::{ClusterView, Health, IntentPhase, NodeState, ShardHealth};
+use evenkeel_shared::view::{
+    ClusterView, Health, IntentPhase, NodeState, ShardHealth, ShardPhase, ShardView,
+};
 use serde::Serialize;
 
 use super::repeat::{self, Repeat};
@@ -106,7 +108,10 @@ impl Status {
 /// What an operator should look at, a sentence each, the most pressing first.
 fn attention(view: &ClusterView) -> Vec<String> {
     let mut sentences = Vec::new();
-    let of_health = |health| view.shards.iter().filter(move |shard| shard.health == health);
+    // What a restore builds beside serves nobody yet.
+    let serving = |shard: &&ShardView| shard.phase == ShardPhase::Serving;
+    let of_health =
+        |health| view.shards.iter().filter(serving).filter(move |shard| shard.health == health);
     for shard in of_health(ShardHealth::Unavailable) {
         sentences.push(format!("{} can't be written", shard.id));
     }

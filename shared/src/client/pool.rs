@@ -55,6 +55,12 @@ impl Pool {
         connection(&self.stores, address, open).await
     }
 
+    /// Has the store's connection to an address dialled anew when it is next needed: a call on it
+    /// took too long, and what it carries may never arrive.
+    pub fn distrust_store(&self, address: &str) {
+        self.stores.lock().expect("no holder of this lock panics").remove(address);
+    }
+
     /// The operators' client at an address.
     pub async fn admin(&self, address: &str) -> Result<AdminClient, WireError> {
         let open = |address: String| self.open_admin(address);

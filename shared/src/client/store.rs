@@ -257,7 +257,12 @@ impl StoreHandle {
                 Err(Failure::Before(error.to_string()))
             }
             Ok(Err(error)) => Err(Failure::Final(error)),
-            Err(error) => Err(Failure::Maybe(format!("{address}: {error}"))),
+            Err(error) => {
+                if matches!(error, tarpc::client::RpcError::DeadlineExceeded) {
+                    self.pool.distrust_store(address);
+                }
+                Err(Failure::Maybe(format!("{address}: {error}")))
+            }
         }
     }
 

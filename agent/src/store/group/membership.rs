@@ -19,6 +19,7 @@ impl Group {
         if now.membership().nodes().any(|(known, _)| *known == replica) {
             return Ok(());
         }
+        #[expect(clippy::zero_sized_map_values, reason = "openraft keeps members in a map")]
         let nodes = BTreeMap::from([(replica, EmptyNode::default())]);
         self.change(&now, ChangeMembers::AddNodes(nodes)).await
     }

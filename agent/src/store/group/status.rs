@@ -70,7 +70,8 @@ impl Group {
                 term: metrics.current_term,
                 leader: metrics.current_leader,
                 last: last_log.map_or(0, |(_, index)| index),
-                applied: metrics.last_applied.map_or(0, |log_id| log_id.index),
+                // Of the same moment as the chain, or peers would compare unequal things.
+                applied: applied.applied_index(),
                 epoch: applied.epoch,
                 voters,
                 learners,

@@ -16,7 +16,7 @@ use super::proposer::Gate;
 /// How long new proposals are held while the target catches up with what was proposed before.
 const HOLD_MAX: Duration = Duration::from_millis(100);
 /// How long a transfer may take to show; then the elector asks another voter to stand.
-const EFFECT_MAX: Duration = Duration::from_millis(1_000);
+const EFFECT_MAX: Duration = Duration::from_secs(1);
 
 impl Group {
     /// Hands leadership to a voter. Gives back how long proposals were held.

@@ -2,7 +2,7 @@
 
 use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::view::{
-    ClusterView, IntentKind, IntentPhase, NodeState, ShardHealth, ShardView,
+    ClusterView, IntentKind, IntentPhase, NodeState, ShardHealth, ShardPhase, ShardView,
 };
 
 use super::cluster::Cluster;
@@ -66,7 +66,10 @@ fn links(cluster: &Cluster, now: u64, found: &mut Vec<Finding>) {
 
 fn shards(view: &ClusterView, found: &mut Vec<Finding>) {
     let list = |health| -> Vec<&ShardView> {
-        view.system.iter().chain(&view.shards).filter(|s| s.health == health).collect()
+        // What a restore builds beside serves nobody yet.
+        let shards = view.system.iter().chain(&view.shards);
+        let serving = shards.filter(|shard| shard.phase == ShardPhase::Serving);
+        serving.filter(|shard| shard.health == health).collect()
     };
     let unavailable = list(ShardHealth::Unavailable);
     if !unavailable.is_empty() {

@@ -1,0 +1,31 @@
+//! The scenarios, by name; each is a function of a seed, and each file holds one.
+
+mod put_crash_read;
+mod storm;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::seed::Seed;
+use crate::trace::Trace;
+use crate::world::Failure;
+
+/// What can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// Three agents; keys are put while one loses power, then all do; every key is read back
+    PutCrashRead,
+    /// Three agents under one fault after another, then a calm in which all must heal
+    Storm,
+}
+
+impl Scenario {
+    /// Runs it to its end and tells how long it took in simulated time.
+    pub fn run(self, seed: Seed, trace: Rc<RefCell<Trace>>) -> Result<Duration, Failure> {
+        match self {
+            Self::PutCrashRead => put_crash_read::run(seed, trace),
+            Self::Storm => storm::run(seed, trace),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! One seed, many streams: each purpose draws from its own, so that a new purpose moves no other.
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// The one number that decides a whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+impl Seed {
+    /// The number for a purpose; `which` tells apart several of the same.
+    pub fn number(self, purpose: &str, which: u64) -> u64 {
+        let start = mix(self.0 ^ mix(which));
+        purpose.bytes().fold(start, |state, byte| mix(state ^ u64::from(byte)))
+    }
+
+    /// The generator for a purpose.
+    pub fn stream(self, purpose: &str, which: u64) -> StdRng {
+        StdRng::seed_from_u64(self.number(purpose, which))
+    }
+}
+
+impl std::fmt::Display for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One step of `SplitMix64` (Steele, Lea and Flood, 2014).
+fn mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
