@@ -25,7 +25,7 @@ impl Resp {
     pub fn check(&mut self, words: &[&str], expected: &str) {
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
-            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+            request.extend([format!("${}\r\n", word.len()).as_str(), word, "\r\n"]);
         }
         self.stream.write_all(request.as_bytes()).expect("the connection stands");
         let mut answer = vec![0; expected.len()];

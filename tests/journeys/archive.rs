@@ -12,7 +12,7 @@ fn create(cluster: &Cluster, archive: &Path) -> String {
     assert_eq!(made["done"], true, "{made}");
     let id = made["backup"].as_str().expect("the backup has an id").to_owned();
     let listed = cluster.ask(&["backup", "list"]);
-    let listed = listed.as_array().unwrap();
+    let listed = listed.as_array().expect("a list");
     assert!(listed.iter().any(|backup| backup["id"] == id.as_str()), "{listed:?}");
     id
 }

@@ -35,8 +35,7 @@ fn a_folder_of_another_node_is_refused() {
     let data = cluster.agents[0].plan.data().display().to_string();
     let words = ["agent", "--name", "n2", "--bootstrap", "--listen", "127.0.0.1:0", "--data"];
     let output = evenkeel(&[&words[..], &[&data]].concat()).expect(1);
-    assert!(output.stderr.contains("is n1"), "{}", output.stderr);
-    assert!(output.stderr.contains("can't become n2"), "{}", output.stderr);
+    assert!(output.stderr.contains("belongs to node n1, not to n2"), "{}", output.stderr);
 }
 
 #[test]
