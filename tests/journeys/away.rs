@@ -13,7 +13,9 @@ const ROUNDS_MAX: u64 = 100;
 
 #[test]
 fn a_node_that_was_away_longer_than_the_log_reaches_returns_by_snapshot() {
-    let plan = ClusterPlan { shards: 1, ..ClusterPlan::default() };
+    // openraft says at this level how a replica caught up.
+    let flags = ["--log", "info,openraft=info"].map(str::to_owned).to_vec();
+    let plan = ClusterPlan { shards: 1, flags, ..ClusterPlan::default() };
     let mut cluster = Cluster::start_with(&plan);
     let leader = cluster.busiest();
     let away = (leader + 1) % 3;
@@ -43,6 +45,8 @@ fn a_node_that_was_away_longer_than_the_log_reaches_returns_by_snapshot() {
         assert_eq!(replica["records"], 500, "{hashes}");
         assert!(replica["index"].as_u64().unwrap() >= before + ENTRIES, "{hashes}");
     }
+    let log = cluster.agents[away].log();
+    assert!(log.contains("Raft::install_full_snapshot"), "it came back by its log");
     // What it holds is enough to serve without one of those it learned from.
     cluster.agents[leader].kill();
     let last: Vec<_> = (written - 500..written).map(record).collect();
