@@ -40,9 +40,7 @@ pub enum NodeError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// Choose another port, or end who has it.
-    #[error(
-        "can't listen on {address}: {source}; choose another port or end the process that has it"
-    )]
+    #[error("can't listen on {address}; choose another port, or end the process that has it")]
     Listen {
         /// The address.
         address: String,

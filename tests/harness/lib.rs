@@ -1,1 +1,23 @@
-//! x
+//! What journeys are made of: real agents, the real command line, clients, and a terminal.
+//!
+//! Every process ends with the value that started it; nothing here waits without a deadline.
+
+mod agent;
+mod client;
+mod clock;
+mod cluster;
+mod command;
+mod ports;
+mod resp;
+mod terminal;
+mod writers;
+
+pub use agent::{Agent, AgentPlan, Entry};
+pub use client::Client;
+pub use clock::{now, wait_for};
+pub use cluster::{Cluster, ClusterPlan};
+pub use command::{Output, Running, evenkeel, executable, is_alive};
+pub use ports::Ports;
+pub use resp::Resp;
+pub use terminal::Terminal;
+pub use writers::{Tally, Writers};

@@ -19,6 +19,9 @@ use crate::decide::elector::{
     Elector, ElectorAction, ElectorConfig, ElectorFacts, PeerFacts, Peers as PeerFactsMap, Unled,
 };
 use crate::env::clock::Clock;
+use list::list_mark;
+
+mod list;
 
 /// How long a beat may take before its lane is dialled again.
 const BEAT_MAX: Duration = Duration::from_secs(1);
@@ -393,20 +396,4 @@ impl State {
             }
         }
     }
-}
-
-/// Changes when a replica comes, goes, or changes its role, term or membership.
-fn list_mark(held: &[Held]) -> u64 {
-    let mut mark = 0xcbf2_9ce4_8422_2325_u64;
-    let mut mix = |value: u64| mark = (mark ^ value).wrapping_mul(0x0100_0000_01b3);
-    for held in held {
-        let status = &held.status;
-        mix(u64::from(status.shard.0));
-        mix(status.replica.0);
-        mix(status.term);
-        mix(status.epoch.0);
-        mix(u64::from(status.role == RaftRole::Leader));
-        mix(status.voters.len() as u64 + 31 * status.learners.len() as u64);
-    }
-    mark
 }

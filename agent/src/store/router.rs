@@ -23,8 +23,10 @@ use super::group::Group;
 use super::machine::ScanQuery;
 use super::replicas::Replicas;
 use crate::env::clock::Clock;
+use retry::Retry;
 
 mod checks;
+mod retry;
 
 /// Between two looks at who leads.
 const LOOK_AGAIN: Duration = Duration::from_millis(4);
@@ -384,42 +386,4 @@ async fn barrier(group: &Group, deadline: Deadline) -> Result<(), StoreError> {
     tokio::time::timeout(deadline.remaining(), group.read_barrier())
         .await
         .unwrap_or_else(|_| Err(StoreError::NoQuorum { shard: group.shard() }))
-}
-
-/// What is remembered between the attempts of one request.
-struct Retry {
-    deadline: Deadline,
-    /// What an attempt said whose outcome is not known: later refusals don't undo it.
-    unknown: Option<StoreError>,
-}
-
-impl Retry {
-    fn new(deadline: Deadline) -> Self {
-        Self { deadline, unknown: None }
-    }
-
-    /// Waits a moment; at the deadline, says the worst that is true.
-    async fn pause(&mut self, error: StoreError) -> Result<(), StoreError> {
-        if matches!(error, StoreError::Unknown { .. }) {
-            self.unknown = Some(error.clone());
-        }
-        if self.deadline.remaining() <= LOOK_AGAIN {
-            return Err(self.last_word(error));
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-        Ok(())
-    }
-
-    /// A read has no outcome that matters later: what is unknown is just unavailable.
-    async fn pause_read(&mut self, error: StoreError) -> Result<(), StoreError> {
-        let error = match error {
-            StoreError::Unknown { why } => StoreError::Unavailable { why },
-            other => other,
-        };
-        self.pause(error).await
-    }
-
-    fn last_word(&mut self, error: StoreError) -> StoreError {
-        self.unknown.take().unwrap_or(error)
-    }
 }

@@ -7,17 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_shared::event::{Event, EventKind, Severity};
 use evenkeel_shared::heartbeat::{Load, PeerReport, Report};
-use evenkeel_shared::ids::{
-    ClusterId, Epoch, Incarnation, IntentId, KeyspaceId, NodeId, ReplicaId, ShardId,
-};
+use evenkeel_shared::ids::{Epoch, Incarnation, IntentId, KeyspaceId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{
-    BackupRecord, ClusterView, Health, HealthCounts, Intent, IntentKind, IntentPhase,
-    NodeAddresses, NodeState, NodeView, Observer, ReplicaRole, ReplicaState, ReplicaView,
-    ShardHealth, ShardPhase, ShardView,
+    BackupRecord, Intent, IntentKind, IntentPhase, NodeAddresses, NodeState, NodeView, Observer,
+    ReplicaRole, ReplicaState, ReplicaView, ShardHealth, ShardPhase, ShardView,
 };
+
+// The example includes this file by its path, which moves where submodules are looked for.
+#[path = "fixture/view.rs"]
+mod view;
 
 /// The toy cluster.
 pub(crate) struct World {
@@ -355,46 +356,6 @@ impl World {
             replicas: count(shards.iter().filter(holds).count()),
             load: down.is_none().then(|| self.load(id)),
             drills: true,
-        }
-    }
-
-    /// The cluster as one node sees it.
-    pub(crate) fn view(&self, observer: NodeId) -> ClusterView {
-        let shards = self.all_shards();
-        let nodes: Vec<NodeView> =
-            self.node_ids().into_iter().map(|id| self.node(id, observer, &shards)).collect();
-        let count = |health| {
-            u32::try_from(shards.iter().filter(|shard| shard.health == health).count())
-                .expect("few shards")
-        };
-        let counts = HealthCounts {
-            nodes_total: self.nodes,
-            nodes_up: u32::try_from(self.living().len()).expect("few nodes"),
-            shards_total: self.shards,
-            shards_ok: count(ShardHealth::Ok),
-            shards_under_replicated: count(ShardHealth::UnderReplicated),
-            shards_unavailable: count(ShardHealth::Unavailable),
-        };
-        let health = match counts {
-            counts if counts.shards_unavailable > 0 => Health::Unavailable,
-            counts if counts.nodes_up < counts.nodes_total => Health::Degraded,
-            _ => Health::Ok,
-        };
-        let mut system = self.shard(ShardId::SYSTEM);
-        (system.ops_s, system.keyspace_name) = (Some(0.0), "system".into());
-        ClusterView {
-            cluster: ClusterId(0x5eed_0000_0000_0000_0000_0000_0000_0001),
-            revision: self.revision,
-            observer,
-            taken_unix_ms: self.now,
-            health,
-            counts,
-            controller: self.living().first().copied(),
-            nodes,
-            shards,
-            system: Some(system),
-            intents: self.intents.clone(),
-            backups: self.backups.clone(),
         }
     }
 }

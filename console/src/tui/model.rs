@@ -2,6 +2,7 @@
 //!
 //! Selections hold ids, never row numbers: a refresh can't put another node under a key.
 
+pub(crate) mod acts;
 pub(crate) mod attention;
 pub(crate) mod clean;
 pub(crate) mod cluster;

@@ -1,6 +1,6 @@
 //! How the model changes: one message in, effects out. Pure: no clock, no I/O, no randomness.
 
-pub(crate) mod acts;
+mod acts;
 mod dialog;
 mod keys;
 mod navigate;
@@ -70,7 +70,7 @@ fn acted(model: &mut Model, action: &Action, result: Result<Outcome, AdminError>
     let place = model.pending.iter().position(|pending| pending.action == *action);
     let title = match place {
         Some(place) => model.pending.remove(place).what,
-        None => acts::title(model, action),
+        None => crate::tui::model::acts::title(model, action),
     };
     match result {
         Ok(outcome) => {

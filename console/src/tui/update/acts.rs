@@ -1,33 +1,14 @@
-//! Harmful acts: whether they can be begun, which act a key means, and its words.
+//! Opening the dialog of a harmful act. Nothing is sent here but the question what it would do.
 
-use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
-use evenkeel_shared::view::{IntentKind, IntentPhase, NodeState};
 use tui_input::Input;
 
 use crate::tui::Effect;
-use crate::tui::action::{Command, Screen};
-use crate::tui::format;
-use crate::tui::model::dialog::{Choice, DOWN_SECS_DEFAULT, Dialog, Stage};
+use crate::tui::action::Command;
+use crate::tui::model::acts::{name, target, title};
+use crate::tui::model::dialog::{Choice, Dialog, Stage};
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, rows};
-
-/// Why a harmful command can't be begun now; the lock comes first.
-pub(crate) fn refusal(model: &Model, command: Command) -> Option<String> {
-    if let Some(why) = model.lock.refusal() {
-        return Some(why.into());
-    }
-    if model.frozen.is_some() {
-        return Some("the screen is frozen: press p first".into());
-    }
-    if !model.live.links.is_empty() && !model.live.is_connected() {
-        return Some("no agent reachable".into());
-    }
-    match target(model, command) {
-        Ok(_) => None,
-        Err(why) => Some(why.into()),
-    }
-}
 
 /// Opens the dialog of a command; the agents are asked at once unless a folder is missing.
 pub(super) fn begin(model: &mut Model, command: Command) -> Vec<Effect> {
@@ -54,64 +35,6 @@ pub(super) fn begin(model: &mut Model, command: Command) -> Vec<Effect> {
     effects
 }
 
-/// The act that a command means on what is chosen now.
-fn target(model: &Model, command: Command) -> Result<Action, &'static str> {
-    match command {
-        Command::Kill => {
-            Ok(Action::Kill { node: node(model)?, down_secs: Some(DOWN_SECS_DEFAULT) })
-        }
-        Command::Drain => {
-            let node = node(model)?;
-            let state = model.live.node(node).map(|node| node.state);
-            let undo = matches!(state, Some(NodeState::Draining | NodeState::Drained));
-            Ok(Action::Drain { node, undo })
-        }
-        Command::Evict => Ok(Action::Evict { node: node(model)? }),
-        Command::Failover => Ok(handover(model, shard(model)?)),
-        Command::Backup => Ok(Action::Backup { archive: archive(model) }),
-        Command::Restore => {
-            let found = model.chosen.backup.chosen(&rows::backups(model));
-            let (archive, backup) = found.ok_or("no backup is chosen")?;
-            Ok(Action::Restore { archive, backup })
-        }
-        Command::Accept | Command::Undo => {
-            let view = model.live.view().ok_or("nothing is known of the cluster yet")?;
-            let waits = view.intents.iter().any(|intent| intent.phase == IntentPhase::Complete);
-            let action = match command {
-                Command::Accept => Action::RestoreAccept,
-                _ => Action::RestoreUndo,
-            };
-            if waits { Ok(action) } else { Err("no restore waits for it") }
-        }
-        _ => Err("not an act"),
-    }
-}
-
-fn node(model: &Model) -> Result<NodeId, &'static str> {
-    let screen = if model.screen == Screen::Load { Screen::Load } else { Screen::Nodes };
-    model.chosen.node.chosen(&rows::nodes(model, screen)).ok_or("no node is chosen")
-}
-
-fn shard(model: &Model) -> Result<ShardId, &'static str> {
-    model.chosen.shard.chosen(&rows::shards(model)).ok_or("no shard is chosen")
-}
-
-/// Planned when the leader answers, forced when it does not.
-fn handover(model: &Model, shard: ShardId) -> Action {
-    let leader = model.live.shard(shard).and_then(|shard| shard.leader);
-    let state = leader.and_then(|leader| model.live.node(leader)).map(|node| node.state);
-    match state {
-        None | Some(NodeState::Down | NodeState::Unknown) => Action::Failover { shard, to: None },
-        Some(_) => Action::Switchover { shard, to: None },
-    }
-}
-
-/// The archive of the newest backup, or the one of the command line.
-fn archive(model: &Model) -> String {
-    let newest = model.live.view().and_then(|view| view.backups.last());
-    newest.map(|backup| backup.archive.clone()).or(model.archive.clone()).unwrap_or_default()
-}
-
 fn choice(model: &Model, action: &Action) -> Choice {
     match action {
         Action::Kill { .. } => Choice::Down,
@@ -123,53 +46,4 @@ fn choice(model: &Model, action: &Action) -> Choice {
         }
         _ => Choice::None,
     }
-}
-
-/// What is typed to confirm.
-fn name(model: &Model, action: &Action) -> String {
-    match action {
-        Action::Kill { node, .. } | Action::Drain { node, .. } | Action::Evict { node } => {
-            model.live.name(*node)
-        }
-        Action::Switchover { shard, .. } | Action::Failover { shard, .. } => shard.to_string(),
-        Action::Backup { .. } => "backup".into(),
-        Action::Restore { backup, .. } => backup.clone(),
-        Action::RestoreAccept | Action::RestoreUndo => restored(model),
-    }
-}
-
-/// The backup whose restore waits.
-fn restored(model: &Model) -> String {
-    let intents = model.live.view().map_or(&[][..], |view| &view.intents);
-    let waiting = intents.iter().find(|intent| intent.phase == IntentPhase::Complete);
-    waiting.map_or_else(String::new, |intent| {
-        let IntentKind::Restore { backup, .. } = &intent.kind;
-        backup.clone()
-    })
-}
-
-/// An act in words: "kill n3".
-pub(crate) fn title(model: &Model, action: &Action) -> String {
-    let name = name(model, action);
-    let to = |to: &Option<NodeId>| match to {
-        Some(to) => format!(" to {}", model.live.name(*to)),
-        None => String::new(),
-    };
-    match action {
-        Action::Kill { .. } => format!("kill {name}"),
-        Action::Switchover { to: target, .. } => format!("switchover {name}{}", to(target)),
-        Action::Failover { to: target, .. } => format!("failover {name}{}", to(target)),
-        Action::Drain { undo: false, .. } => format!("drain {name}"),
-        Action::Drain { undo: true, .. } => format!("stop draining {name}"),
-        Action::Evict { .. } => format!("evict {name}"),
-        Action::Backup { .. } => "back up".into(),
-        Action::Restore { .. } => format!("restore {name}"),
-        Action::RestoreAccept => format!("accept restore of {name}"),
-        Action::RestoreUndo => format!("undo restore of {name}"),
-    }
-}
-
-/// How long a killed node stays down, in words.
-pub(crate) fn down_words(down_secs: Option<u32>) -> String {
-    down_secs.map_or_else(|| "for good".into(), |secs| format::age(u64::from(secs) * 1_000))
 }

@@ -6,9 +6,10 @@ use evenkeel_shared::error::AdminError;
 use evenkeel_shared::preflight::{Action, Harm, Preflight};
 use tui_input::Input;
 
-use super::{acts, keys};
+use super::keys;
 use crate::tui::Effect;
 use crate::tui::action::Chord;
+use crate::tui::model::acts::title;
 use crate::tui::model::dialog::{Choice, DOWN_SECS, Dialog, Stage};
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, PENDING_MAX, Pending, clean};
@@ -175,7 +176,7 @@ fn turn_choice(model: &Model, dialog: &mut Dialog, forward: bool) -> Vec<Effect>
             let step = if forward { 1 } else { targets.len() - 1 };
             *to = targets[(place + step) % targets.len()];
             dialog.stage = Stage::Asking { since: model.now };
-            dialog.title = acts::title(model, &dialog.action);
+            dialog.title = title(model, &dialog.action);
             vec![Effect::Preflight { action: dialog.action.clone() }]
         }
         _ => Vec::new(),

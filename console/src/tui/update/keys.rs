@@ -7,6 +7,7 @@ use tui_input::{Input, InputRequest};
 use super::{acts, dialog, lock_sentence, navigate};
 use crate::tui::Effect;
 use crate::tui::action::{Chord, Command, Guard, Screen, lookup};
+use crate::tui::model::acts::refusal;
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Frozen, Model, clean, rows};
 use crate::tui::theme::Tone;
@@ -50,7 +51,7 @@ pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
 fn command(model: &mut Model, chord: Chord) -> Vec<Effect> {
     let Some(line) = lookup(chord, model.screen) else { return Vec::new() };
     if line.guard == Guard::Locked {
-        if let Some(why) = acts::refusal(model, line.command) {
+        if let Some(why) = refusal(model, line.command) {
             model.say(Tone::Warn, format!("{}: {why}", line.name));
             return Vec::new();
         }

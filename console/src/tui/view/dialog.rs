@@ -10,10 +10,10 @@ use evenkeel_shared::preflight::{Action, Harm, Preflight};
 
 use super::{Scene, popup};
 use crate::tui::format;
+use crate::tui::model::acts;
 use crate::tui::model::dialog::{Choice, Dialog, Stage};
 use crate::tui::number::cells;
 use crate::tui::theme::{Theme, Tone};
-use crate::tui::update::acts;
 use crate::tui::widget::panel::{self, Panel};
 
 const WIDTH: u16 = 76;

@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 
 use super::Scene;
 use crate::tui::action::{BINDINGS, Binding, Guard, Screen};
+use crate::tui::model::acts;
 use crate::tui::theme::{Theme, Tone};
-use crate::tui::update::acts;
 
 /// ```text
 ///  1 Nodes 2 Shards 3 Load 5 Backups 6 Events │ Enter open / filter K kill W unlock ? help

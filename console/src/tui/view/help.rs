@@ -7,9 +7,9 @@ use ratatui::widgets::Paragraph;
 
 use super::{Scene, popup};
 use crate::tui::action::{BINDINGS, Binding, Guard};
+use crate::tui::model::acts;
 use crate::tui::number::cells;
 use crate::tui::theme::{Theme, Tone};
-use crate::tui::update::acts;
 use crate::tui::widget::panel::{self, Panel};
 
 /// Draws the list over the body, scrolled by so many lines.

@@ -1,0 +1,140 @@
+//! A terminal that a program runs in, and what stands on its screen.
+//!
+//! Bytes go through a terminal emulator, so modes that were left on are seen as left on.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use vt100::{MouseProtocolMode, Parser};
+
+use crate::clock::{now, pause, wait_for};
+use crate::command::executable;
+
+/// How long a program may take to end when asked.
+const END_MAX: Duration = Duration::from_secs(45);
+
+/// A program in a terminal of its own. Dropping it kills the program.
+pub struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    parser: Arc<Mutex<Parser>>,
+    keys: Box<dyn Write + Send>,
+    /// Held: closing it hangs the program up.
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Terminal {
+    /// Starts `evenkeel` with these words in a terminal of this size.
+    pub fn start(words: &[&str], (columns, rows): (u16, u16), folder: &Path) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal can be had");
+        let mut command = CommandBuilder::new(executable());
+        command.args(words);
+        command.env("TERM", "xterm-256color");
+        command.env("TMPDIR", folder);
+        command.env_remove("EVENKEEL_CONNECT");
+        let child = pair.slave.spawn_command(command).expect("the executable starts");
+        let parser = Arc::new(Mutex::new(Parser::new(whole(rows), whole(columns), 0)));
+        let reader = pair.master.try_clone_reader().expect("the terminal can be read");
+        read_on(reader, parser.clone());
+        let keys = pair.master.take_writer().expect("the terminal can be written to");
+        Self { child, parser, keys, _master: pair.master }
+    }
+
+    /// Presses keys.
+    pub fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("the program reads its keys");
+        self.keys.flush().expect("the program reads its keys");
+    }
+
+    /// What stands on the screen.
+    pub fn text(&self) -> String {
+        self.with(|parser| parser.screen().contents())
+    }
+
+    /// The line that holds all of these words.
+    pub fn line_with(&self, words: &[&str]) -> Option<String> {
+        let text = self.text();
+        text.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+    }
+
+    /// Waits until the screen is as asked, and shows it when it never is.
+    pub fn wait<T>(
+        &self,
+        what: &str,
+        deadline: Duration,
+        mut look: impl FnMut(&str) -> Option<T>,
+    ) -> T {
+        let over = now() + deadline;
+        loop {
+            let text = self.text();
+            if let Some(found) = look(&text) {
+                return found;
+            }
+            assert!(now() < over, "not within {deadline:?}: {what}; the screen is\n{text}");
+            pause();
+        }
+    }
+
+    /// Whether the program has the terminal: it draws on the alternate screen.
+    pub fn is_taken(&self) -> bool {
+        self.with(|parser| parser.screen().alternate_screen())
+    }
+
+    /// The program's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().expect("it was started")
+    }
+
+    /// Waits for the program's end; its exit code.
+    pub fn end(&mut self) -> u32 {
+        wait_for("the program ends", END_MAX, || {
+            self.child.try_wait().expect("it is our child").map(|status| status.exit_code())
+        })
+    }
+
+    /// Asserts that the terminal is as it was before the program took it.
+    pub fn assert_given_back(&self) {
+        // The last bytes may still be on their way from the terminal to us.
+        wait_for("the terminal is given back", END_MAX, || (!self.is_taken()).then_some(()));
+        wait_for("the terminal's modes are off", END_MAX, || {
+            self.with(|parser| {
+                let screen = parser.screen();
+                let plain = !screen.hide_cursor()
+                    && !screen.bracketed_paste()
+                    && screen.mouse_protocol_mode() == MouseProtocolMode::None;
+                plain.then_some(())
+            })
+        });
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&Parser) -> T) -> T {
+        look(&self.parser.lock().expect("no holder of this lock panics"))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn whole(length: u16) -> NonZero<u16> {
+    NonZero::new(length).expect("a screen has rows and columns")
+}
+
+/// Feeds the emulator until the terminal closes.
+#[expect(clippy::disallowed_methods, reason = "a pseudo-terminal can only be read by blocking")]
+fn read_on(mut reader: Box<dyn Read + Send>, parser: Arc<Mutex<Parser>>) {
+    std::thread::spawn(move || {
+        let mut bytes = [0; 8 << 10];
+        while let Ok(count @ 1..) = reader.read(&mut bytes) {
+            parser.lock().expect("no holder of this lock panics").process(&bytes[..count]);
+        }
+    });
+}

@@ -1,0 +1,95 @@
+//! The terminal console, driven by keys in a real pseudo-terminal.
+
+use std::time::Duration;
+
+use evenkeel_tests::{Ports, Terminal};
+
+/// How long five agents in a debug build may take to be on the screen.
+const START_MAX: Duration = Duration::from_secs(120);
+/// How long a change may take to be on the screen.
+const SOON: Duration = Duration::from_secs(60);
+
+/// The rows of these nodes that say UP.
+fn up(text: &str) -> usize {
+    let row = |name: &str| {
+        text.lines().any(|line| {
+            let mut words = line.split(|c: char| c.is_whitespace() || c == '│' || c == '▸');
+            words.by_ref().find(|word| !word.is_empty()) == Some(name) && line.contains("● UP")
+        })
+    };
+    ["n1", "n2", "n3", "n4", "n5"].into_iter().filter(|name| row(name)).count()
+}
+
+fn healthy(text: &str) -> Option<()> {
+    let header = text.lines().next()?;
+    (up(text) == 5 && header.contains("● OK") && header.contains("5/5 nodes")).then_some(())
+}
+
+/// What the dialog asks for: `y`, or the node's name where the agents see something at risk.
+fn confirmation(text: &str) -> Option<String> {
+    text.contains("quorum lost      none").then_some(())?;
+    let typed = text.split_once("Type ").and_then(|(_, rest)| rest.split_once(" and Enter"));
+    match typed {
+        Some((name, _)) => Some(format!("{name}\r")),
+        None => text.contains("y does it").then(|| "y".to_owned()),
+    }
+}
+
+fn kill_a_node_and_see_it_come_back(size: (u16, u16)) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let ports = Ports::block();
+    let base = ports.base().to_string();
+    let words = ["demo", "--base-port", &base, "--load", "50", "--shards", "8"];
+    let mut terminal = Terminal::start(&words, size, folder.path());
+    terminal.wait("five nodes are up", START_MAX, healthy);
+
+    terminal.press("K");
+    let answer = terminal.wait("the agents say what a kill does", SOON, confirmation);
+    terminal.press(&answer);
+    terminal.wait("a node is DOWN", SOON, |text| text.contains("DOWN").then_some(()));
+    terminal.wait("every shard can still be written", SOON, |text| {
+        let header = text.lines().next()?;
+        (header.contains("4/5 nodes") && !header.contains("UNAVAILABLE")).then_some(())
+    });
+    // Its supervisor starts it again after ten seconds.
+    terminal.wait("it is UP again and all is well", START_MAX, healthy);
+
+    terminal.press("q");
+    assert_eq!(terminal.end(), 0);
+    terminal.assert_given_back();
+    let left = std::fs::read_dir(folder.path()).expect("it is there").count();
+    assert_eq!(left, 0, "the demo's folder is gone");
+}
+
+#[test]
+fn a_node_is_killed_and_comes_back_on_a_screen_of_120_by_36() {
+    kill_a_node_and_see_it_come_back((120, 36));
+}
+
+#[test]
+fn a_node_is_killed_and_comes_back_on_a_screen_of_80_by_24() {
+    kill_a_node_and_see_it_come_back((80, 24));
+}
+
+#[test]
+fn the_console_draws_and_can_be_left_with_nobody_listening() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = Ports::block();
+    let address = format!("127.0.0.1:{}", ports.base());
+    for size in [(120, 36), (80, 24)] {
+        let mut terminal = Terminal::start(&["--connect", &address], size, folder.path());
+        terminal.wait("it says that nobody answers", SOON, |text| {
+            text.contains("no agent reachable").then_some(())
+        });
+        assert!(terminal.is_taken());
+        terminal.press("2");
+        terminal.wait("the second screen is shown", SOON, |text| {
+            text.contains("╭ 2 Shards").then_some(())
+        });
+        terminal.press("?");
+        terminal.wait("help is shown", SOON, |text| text.contains("╭ Keys on").then_some(()));
+        terminal.press("qq");
+        assert_eq!(terminal.end(), 0);
+        terminal.assert_given_back();
+    }
+}

@@ -1,0 +1,36 @@
+//! An operator kills a node on purpose; its supervisor brings it back.
+
+use evenkeel_tests::{Cluster, ClusterPlan, Writers};
+
+#[test]
+fn a_node_killed_by_an_operator_comes_back_by_itself() {
+    let flags = ["--drills", "--supervise"].map(str::to_owned).to_vec();
+    let mut cluster = Cluster::start_with(&ClusterPlan { flags, ..ClusterPlan::default() });
+    let writers = Writers::start(cluster.addresses(), "drill", 4);
+    writers.wait_for_more(100);
+    let victim = cluster.busiest();
+    let name = cluster.agents[victim].plan.name.clone();
+    let first = cluster.agents[victim].pid().expect("a running agent has written its number");
+
+    let words = ["node", "kill", &name, "--for", "3s", "--yes", "--override", &name];
+    let killed = cluster.ask(&words);
+    assert_eq!(killed["done"], true, "{killed}");
+    cluster.wait_state(&name, "DOWN");
+    writers.wait_for_more(100);
+    cluster.wait_state(&name, "UP");
+    cluster.wait_healthy();
+
+    assert_ne!(cluster.agents[victim].pid(), Some(first), "another process, same supervisor");
+    assert!(cluster.agents[victim].is_running());
+    writers.finish().assert_kept(cluster.addresses());
+    let events = cluster.ask(&["events", "--limit", "200"]).to_string();
+    assert!(events.contains(&name), "the act is in the journal: {events}");
+}
+
+#[test]
+fn a_node_without_drills_is_not_killed() {
+    let cluster = Cluster::start(3);
+    let refused = cluster.run(&["node", "kill", "n2", "--yes", "--override", "n2"]).expect(1);
+    assert!(refused.stderr.contains("drills"), "{}", refused.stderr);
+    cluster.wait_healthy();
+}

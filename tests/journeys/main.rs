@@ -1,0 +1,15 @@
+//! Whole stories over real processes on loopback, one a file.
+//!
+//! Nothing here asserts how long a thing took: conditions are waited for, with generous deadlines.
+
+mod archive;
+mod away;
+mod console;
+mod demo;
+mod drill;
+mod keys;
+mod kills;
+mod redis;
+mod refusals;
+mod start;
+mod stop;
