@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn backup_ids_name_the_second() {
         assert_eq!(backup_id(0, 1), "19700101T000000Z-0001");
-        assert_eq!(backup_id(1_795_474_701_000, 0xab12), "20261123T231821Z-ab12");
+        assert_eq!(backup_id(1_795_474_701_000, 0xab12), "20261123T225821Z-ab12");
         assert_eq!(backup_id(951_782_400_000, 0), "20000229T000000Z-0000");
     }
 }
