@@ -3,7 +3,6 @@
 //! One heartbeat a pair of nodes, whatever the number of shards. Judging is `decide`'s; this
 //! module carries facts to it and does what it says.
 
-mod backing;
 pub mod ports;
 mod pulse;
 mod registry;

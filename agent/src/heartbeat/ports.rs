@@ -27,8 +27,6 @@ pub trait Groups: Send + Sync {
     fn held(&self) -> Vec<Held>;
     /// One of them.
     fn held_one(&self, shard: ShardId) -> Option<Held>;
-    /// The term that a replica is in.
-    fn term(&self, shard: ShardId) -> Option<u64>;
     /// Starts an election, if the replica is still in this term and not leading.
     fn elect(&self, shard: ShardId, term: u64) -> BoxFuture<'static, ()>;
     /// Sends one append as leader.

@@ -11,17 +11,17 @@ use evenkeel_shared::limits::HEARTBEAT_INTERVAL;
 use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
 use tokio::sync::{Notify, mpsc};
 
-use super::backing::is_backed;
 use super::ports::{Groups, Held, Peers};
 use super::registry::{PeerRecord, PulseEvent};
 use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
-use crate::decide::elector::{
-    Elector, ElectorAction, ElectorConfig, ElectorFacts, PeerFacts, Peers as PeerFactsMap, Unled,
-};
+use crate::decide::elector::backing::{Backed, unbacked};
+use crate::decide::elector::{Elector, ElectorAction, ElectorConfig, ElectorFacts};
 use crate::env::clock::Clock;
 use list::list_mark;
+use state::State;
 
 mod list;
+mod state;
 
 /// How long a beat may take before its lane is dialled again.
 const BEAT_MAX: Duration = Duration::from_secs(1);
@@ -48,21 +48,6 @@ pub struct Pulse {
     events: mpsc::UnboundedSender<PulseEvent>,
     state: Mutex<State>,
     wake: Notify,
-}
-
-struct State {
-    detector: Detector,
-    elector: Elector,
-    records: BTreeMap<NodeId, PeerRecord>,
-    sequence: u64,
-    next_beat: Duration,
-    /// Shards that this node leads, with their terms.
-    leading: BTreeMap<ShardId, u64>,
-    /// Elections that the elector has started: why, and when the shard was first held unled.
-    stood: BTreeMap<ShardId, (Unled, Duration)>,
-    unled_since: BTreeMap<ShardId, Duration>,
-    /// What the last full list said, to send the next one when it has changed.
-    listed: u64,
 }
 
 impl Pulse {
@@ -97,6 +82,11 @@ impl Pulse {
             // A wake-up that comes while the round runs is not lost: the permit stays.
             let _ = tokio::time::timeout(wait, self.wake.notified()).await;
         }
+    }
+
+    /// A replica's role or leader has changed: that is told at once, not at the next beat.
+    pub fn role_changed(&self) {
+        self.wake.notify_one();
     }
 
     /// The process at the other end of a new connection.
@@ -135,12 +125,14 @@ impl Pulse {
             tokio::spawn(self.groups.welcome_back(from));
             self.wake.notify_one();
         }
-        let objects =
-            |claim: &&Claim| self.groups.term(claim.shard).is_none_or(|term| term > claim.term);
+        let claimed = heartbeat.claims.iter();
+        let held = claimed.clone().filter_map(|claim| self.groups.held_one(claim.shard));
+        let groups = held.map(|held| (held.group.shard, held.group)).collect();
+        let claimed = claimed.map(|claim| (claim.shard, claim.term));
         HeartbeatReply {
             incarnation: self.config.incarnation,
             hlc: self.groups.hlc(),
-            unbacked: heartbeat.claims.iter().filter(objects).map(|claim| claim.shard).collect(),
+            unbacked: unbacked(claimed, &groups).collect(),
         }
     }
 
@@ -219,6 +211,10 @@ impl Pulse {
         let facts = ElectorFacts { groups: &groups, peers: &peers };
         let actions = state.elector.tick(now, facts);
         self.note_leaderships(&mut state, now, &held);
+        let backers = state.backers();
+        for group in groups.iter().filter(|group| group.role == RaftRole::Leader) {
+            self.groups.set_backed(group.shard, state.is_backed(now, group, &backers));
+        }
         let beat = (now >= state.next_beat).then(|| self.beat(&mut state, now, &held));
         let due = [state.next_beat, state.elector.next_wake(now), state.detector.next_wake(now)];
         let wait = due.into_iter().min().unwrap_or(now).saturating_sub(now);
@@ -236,10 +232,6 @@ impl Pulse {
     fn beat(&self, state: &mut State, now: Duration, held: &[Held]) -> Heartbeat {
         state.next_beat = now + HEARTBEAT_INTERVAL;
         state.sequence += 1;
-        for held in held.iter().filter(|held| held.group.role == RaftRole::Leader) {
-            let backed = is_backed(now, &held.group, &state.records);
-            self.groups.set_backed(held.group.shard, backed);
-        }
         let peers = state.peer_facts(now);
         let claimed = |held: &&Held| {
             held.group.role == RaftRole::Leader
@@ -269,11 +261,13 @@ impl Pulse {
 
     async fn beat_one(self: Arc<Self>, node: NodeId, heartbeat: Heartbeat) {
         let sent = self.clock.now();
+        let claims = heartbeat.claims.iter().map(|claim| (claim.shard, claim.term)).collect();
         let Some(reply) = self.peers.beat(node, heartbeat, BEAT_MAX).await else { return };
+        let unbacked = reply.unbacked.iter().copied().collect();
         let now = self.clock.now();
         let mut state = self.lock();
         state.detector.heard(now, node, reply.incarnation);
-        state.records.entry(node).or_default().take_reply(now, sent, &reply);
+        state.records.entry(node).or_default().take_reply(now, Backed { sent, claims, unbacked });
     }
 
     fn execute(self: &Arc<Self>, actions: Vec<ElectorAction>) {
@@ -340,6 +334,8 @@ impl Pulse {
             if state.leading.get(shard) == Some(term) {
                 continue;
             }
+            // Nobody can ask a leader that nobody has heard of.
+            state.next_beat = now;
             let stood = state.stood.remove(shard);
             let stood = stood.map(|(cause, since)| (cause, now.saturating_sub(since)));
             let _ = self.events.send(PulseEvent::Leads { shard: *shard, term: *term, stood });
@@ -349,51 +345,5 @@ impl Pulse {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
-    }
-}
-
-impl State {
-    /// Expects these peers, and forgets all others.
-    fn follow(&mut self, now: Duration, nodes: &BTreeSet<NodeId>) {
-        for node in nodes {
-            self.detector.expect(now, *node);
-            self.records.entry(*node).or_default();
-        }
-        let gone: Vec<NodeId> =
-            self.detector.nodes().filter(|node| !nodes.contains(node)).collect();
-        for node in gone {
-            self.detector.forget(node);
-            self.records.remove(&node);
-        }
-    }
-
-    fn peer_facts(&self, now: Duration) -> PeerFactsMap {
-        let facts = |(node, record): (&NodeId, &PeerRecord)| {
-            let facts = PeerFacts {
-                dead: self.detector.verdict(now, *node).state == VerdictState::Dead,
-                excused: self.detector.excused(now, *node),
-                heard: record.heard,
-                incarnation: self.detector.incarnation(*node),
-                claims: record.claims.clone(),
-            };
-            (*node, facts)
-        };
-        self.records.iter().map(facts).collect()
-    }
-
-    /// Remembers since when each shard is held unled, to tell how long an election took.
-    fn note_unled(
-        &mut self,
-        now: Duration,
-        groups: &[crate::decide::elector::GroupFacts],
-        peers: &PeerFactsMap,
-    ) {
-        for group in groups {
-            if self.elector.unled(now, group, peers).is_some() {
-                self.unled_since.entry(group.shard).or_insert(now);
-            } else {
-                self.unled_since.remove(&group.shard);
-            }
-        }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use evenkeel_shared::heartbeat::{Claim, Heartbeat, HeartbeatReply, Load, ReplicaStatus};
+use evenkeel_shared::heartbeat::{Claim, Heartbeat, Load, ReplicaStatus};
 use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
 
 use crate::decide::detector::{Verdict, VerdictState};
+use crate::decide::elector::backing::Backed;
 use crate::decide::elector::{ClaimHeard, Unled};
 
 /// Something that others should know.
@@ -55,8 +56,8 @@ pub struct PeerRecord {
     pub heard: Option<Duration>,
     /// When it last answered ours, and how long that took.
     pub answered: Option<(Duration, Duration)>,
-    /// Our claims that it can't back.
-    pub unbacked: BTreeSet<ShardId>,
+    /// What it backs of our claims, by its last answer.
+    pub backed: Option<Backed>,
 }
 
 impl PeerRecord {
@@ -82,10 +83,14 @@ impl PeerRecord {
         }
     }
 
-    /// Takes the answer to a heartbeat that was sent at `sent`.
-    pub(super) fn take_reply(&mut self, now: Duration, sent: Duration, reply: &HeartbeatReply) {
-        self.answered = Some((now, now.saturating_sub(sent)));
-        self.unbacked = reply.unbacked.iter().copied().collect();
+    /// Takes the answer to one of our heartbeats.
+    pub(super) fn take_reply(&mut self, now: Duration, backed: Backed) {
+        // An answer that was overtaken says less than the one that is known.
+        if self.backed.as_ref().is_some_and(|known| known.sent > backed.sent) {
+            return;
+        }
+        self.answered = Some((now, now.saturating_sub(backed.sent)));
+        self.backed = Some(backed);
     }
 
     /// What it claims now.

@@ -23,7 +23,7 @@ use crate::heartbeat::Pulse;
 use crate::heartbeat::ports::{Groups, Held, Peers};
 use crate::rpc::links::Links;
 use crate::store::group::{Backing, Group, GroupStatus};
-use crate::store::peers::LeaseRule;
+use crate::store::peers::Elections;
 use crate::store::replicas::Replicas;
 use crate::store::router::Leaders;
 use crate::store::wal::Wal;
@@ -42,9 +42,15 @@ impl LatePulse {
     }
 }
 
-impl LeaseRule for LatePulse {
+impl Elections for LatePulse {
     fn may_skip_lease(&self, shard: ShardId) -> bool {
         self.0.get().is_some_and(|pulse| pulse.may_skip_lease(shard))
+    }
+
+    fn role_changed(&self) {
+        if let Some(pulse) = self.0.get() {
+            pulse.role_changed();
+        }
     }
 }
 
@@ -174,10 +180,6 @@ impl Groups for HeldGroups {
 
     fn held_one(&self, shard: ShardId) -> Option<Held> {
         self.replicas.get(shard).map(|group| self.hold(&group))
-    }
-
-    fn term(&self, shard: ShardId) -> Option<u64> {
-        self.replicas.get(shard).map(|group| group.term())
     }
 
     fn elect(&self, shard: ShardId, term: u64) -> BoxFuture<'static, ()> {

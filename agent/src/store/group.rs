@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::machine::Machine;
 use super::network::Network;
-use super::peers::{LeaseRule, PeerLink};
+use super::peers::{Elections, PeerLink};
 use super::raft::{Metrics, Raft};
 use super::settings::raft_config;
 use super::wal::{ReplicaKey, Wal};
@@ -47,7 +47,7 @@ pub struct GroupPorts {
     /// Other nodes.
     pub link: Arc<dyn PeerLink>,
     /// When votes may be given.
-    pub lease: Arc<dyn LeaseRule>,
+    pub lease: Arc<dyn Elections>,
 }
 
 /// One replica of one shard.
@@ -89,6 +89,9 @@ impl Group {
         let proposer =
             Proposer::start(raft.clone(), machine.clone(), ports.env.clone(), key.shard, &tasks);
         let reads = reader::ReadGate::start(raft.clone(), key.shard, &tasks);
+        tokio::spawn(
+            tasks.clone().run_until_cancelled_owned(tell_roles(raft.clone(), ports.lease.clone())),
+        );
         let inbound = Inbound::new(raft.clone(), machine.clone(), key, ports.lease.clone());
         Ok(Arc::new(Self {
             key,
@@ -259,6 +262,14 @@ impl Group {
 
     fn metrics(&self) -> Metrics {
         self.raft.metrics().borrow_watched().clone()
+    }
+}
+
+/// Tells of every change of role or leader, until the core ends.
+async fn tell_roles(raft: Raft, elections: Arc<dyn Elections>) {
+    let mut seen = raft.server_metrics();
+    while seen.changed().await.is_ok() {
+        elections.role_changed();
     }
 }
 

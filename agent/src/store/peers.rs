@@ -33,8 +33,11 @@ pub trait PeerLink: Send + Sync {
     fn snapshot_finish(&self, node: NodeId, finish: SnapshotFinish) -> Answer<Bytes>;
 }
 
-/// Says whether a vote may be given although a leader was heard of lately.
-pub trait LeaseRule: Send + Sync {
+/// Whoever drives elections: it says whether a vote may be given although a leader was heard of
+/// lately, and is told when leaderships change.
+pub trait Elections: Send + Sync {
     /// Whether this node itself holds the shard unled.
     fn may_skip_lease(&self, shard: evenkeel_shared::ids::ShardId) -> bool;
+    /// A replica has begun or ceased to lead, or knows another leader.
+    fn role_changed(&self);
 }

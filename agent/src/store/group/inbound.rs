@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 use crate::store::machine::{Machine, Staging};
-use crate::store::peers::LeaseRule;
+use crate::store::peers::Elections;
 use crate::store::raft::{Raft, SnapshotMeta, TypeConfig, Vote};
 use crate::store::wal::ReplicaKey;
 
@@ -24,7 +24,7 @@ pub struct Inbound {
     raft: Raft,
     machine: Machine,
     key: ReplicaKey,
-    lease: Arc<dyn LeaseRule>,
+    lease: Arc<dyn Elections>,
     /// The one snapshot that is being received.
     staging: Mutex<Option<(u64, Staging)>>,
     filling: std::sync::atomic::AtomicBool,
@@ -35,7 +35,7 @@ impl Inbound {
         raft: Raft,
         machine: Machine,
         key: ReplicaKey,
-        lease: Arc<dyn LeaseRule>,
+        lease: Arc<dyn Elections>,
     ) -> Self {
         Self { raft, machine, key, lease, staging: Mutex::default(), filling: false.into() }
     }

@@ -1,0 +1,87 @@
+//! What the pulse remembers between rounds: verdicts, elections, and what every peer said last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use evenkeel_shared::ids::{NodeId, ShardId};
+
+use crate::decide::detector::{Detector, VerdictState};
+use crate::decide::elector::backing::{Backers, Backing, backing};
+use crate::decide::elector::{Elector, GroupFacts, PeerFacts, Peers as PeerFactsMap, Unled};
+use crate::heartbeat::registry::PeerRecord;
+
+/// An answer older than this backs nothing: ten heartbeats.
+const BACKING_MAX_AGE: Duration = Duration::from_secs(1);
+
+/// Everything that changes under the pulse's lock.
+pub(super) struct State {
+    pub(super) detector: Detector,
+    pub(super) elector: Elector,
+    pub(super) records: BTreeMap<NodeId, PeerRecord>,
+    pub(super) sequence: u64,
+    pub(super) next_beat: Duration,
+    /// Shards that this node leads, with their terms.
+    pub(super) leading: BTreeMap<ShardId, u64>,
+    /// Elections that the elector has started: why, and when the shard was first held unled.
+    pub(super) stood: BTreeMap<ShardId, (Unled, Duration)>,
+    pub(super) unled_since: BTreeMap<ShardId, Duration>,
+    /// What the last full list said, to send the next one when it has changed.
+    pub(super) listed: u64,
+}
+
+impl State {
+    /// Expects these peers, and forgets all others.
+    pub(super) fn follow(&mut self, now: Duration, nodes: &BTreeSet<NodeId>) {
+        for node in nodes {
+            self.detector.expect(now, *node);
+            self.records.entry(*node).or_default();
+        }
+        let gone: Vec<NodeId> =
+            self.detector.nodes().filter(|node| !nodes.contains(node)).collect();
+        for node in gone {
+            self.detector.forget(node);
+            self.records.remove(&node);
+        }
+    }
+
+    pub(super) fn peer_facts(&self, now: Duration) -> PeerFactsMap {
+        let facts = |(node, record): (&NodeId, &PeerRecord)| {
+            let facts = PeerFacts {
+                dead: self.detector.verdict(now, *node).state == VerdictState::Dead,
+                excused: self.detector.excused(now, *node),
+                heard: record.heard,
+                incarnation: self.detector.incarnation(*node),
+                claims: record.claims.clone(),
+            };
+            (*node, facts)
+        };
+        self.records.iter().map(facts).collect()
+    }
+
+    /// Remembers since when each shard is held unled, to tell how long an election took.
+    pub(super) fn note_unled(
+        &mut self,
+        now: Duration,
+        groups: &[GroupFacts],
+        peers: &PeerFactsMap,
+    ) {
+        for group in groups {
+            if self.elector.unled(now, group, peers).is_some() {
+                self.unled_since.entry(group.shard).or_insert(now);
+            } else {
+                self.unled_since.remove(&group.shard);
+            }
+        }
+    }
+
+    /// Whether a majority of its voters backs a leadership of this node.
+    pub(super) fn is_backed(&self, now: Duration, group: &GroupFacts, backers: &Backers) -> bool {
+        backing(now, BACKING_MAX_AGE, group, backers) != Backing::NoQuorum
+    }
+
+    /// Every peer's last answer.
+    pub(super) fn backers(&self) -> Backers {
+        let backed = |(node, record): (&NodeId, &PeerRecord)| Some((*node, record.backed.clone()?));
+        self.records.iter().filter_map(backed).collect()
+    }
+}
