@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use super::ports::{Groups, Held, Peers};
 use super::registry::{PeerRecord, PulseEvent};
 use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
-use crate::decide::elector::backing::{Backed, unbacked};
+use crate::decide::elector::backing::{Backed, Backing, backing, unbacked};
 use crate::decide::elector::{Elector, ElectorAction, ElectorConfig, ElectorFacts};
 use crate::env::clock::Clock;
 use list::list_mark;
@@ -25,6 +25,8 @@ mod state;
 
 /// How long a beat may take before its lane is dialled again.
 const BEAT_MAX: Duration = Duration::from_secs(1);
+/// An answer older than this backs nothing: ten heartbeats.
+const BACKING_MAX_AGE: Duration = Duration::from_secs(1);
 /// Heartbeats between two that list every replica.
 const BEATS_PER_LIST: u64 = 10;
 
@@ -213,7 +215,8 @@ impl Pulse {
         self.note_leaderships(&mut state, now, &held);
         let backers = state.backers();
         for group in groups.iter().filter(|group| group.role == RaftRole::Leader) {
-            self.groups.set_backed(group.shard, state.is_backed(now, group, &backers));
+            let backing = backing(now, BACKING_MAX_AGE, group, &backers);
+            self.groups.set_backed(group.shard, backing != Backing::NoQuorum);
         }
         let beat = (now >= state.next_beat).then(|| self.beat(&mut state, now, &held));
         let due = [state.next_beat, state.elector.next_wake(now), state.detector.next_wake(now)];

@@ -6,12 +6,9 @@ use std::time::Duration;
 use evenkeel_shared::ids::{NodeId, ShardId};
 
 use crate::decide::detector::{Detector, VerdictState};
-use crate::decide::elector::backing::{Backers, Backing, backing};
+use crate::decide::elector::backing::Backers;
 use crate::decide::elector::{Elector, GroupFacts, PeerFacts, Peers as PeerFactsMap, Unled};
 use crate::heartbeat::registry::PeerRecord;
-
-/// An answer older than this backs nothing: ten heartbeats.
-const BACKING_MAX_AGE: Duration = Duration::from_secs(1);
 
 /// Everything that changes under the pulse's lock.
 pub(super) struct State {
@@ -72,11 +69,6 @@ impl State {
                 self.unled_since.remove(&group.shard);
             }
         }
-    }
-
-    /// Whether a majority of its voters backs a leadership of this node.
-    pub(super) fn is_backed(&self, now: Duration, group: &GroupFacts, backers: &Backers) -> bool {
-        backing(now, BACKING_MAX_AGE, group, backers) != Backing::NoQuorum
     }
 
     /// Every peer's last answer.
