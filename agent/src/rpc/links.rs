@@ -172,20 +172,23 @@ struct Keeper {
 impl Keeper {
     async fn run(mut self) {
         let mut wait = REDIAL_FIRST;
-        let mut was_open = false;
+        let mut told = false;
         loop {
             let address = self.address.borrow_and_update().clone();
             match tokio::time::timeout(DIAL_MAX, self.dial(&address)).await {
                 Ok(Ok(())) => {
                     // Try again at once: a refusal right after a close is what crashes look like.
-                    was_open = true;
+                    told = false;
                     wait = REDIAL_FIRST;
                     self.hold().await;
                     continue;
                 }
                 Ok(Err(WireError::Refused { .. })) => {
-                    if was_open || wait == REDIAL_FIRST {
+                    // Once a close: the dial right after it may still meet a dying listener and
+                    // be reset instead.
+                    if !told {
                         self.tell(Evidence::ClosedAndRefused(self.node));
+                        told = true;
                     }
                 }
                 Ok(Err(error)) => {
@@ -195,7 +198,6 @@ impl Keeper {
                     tracing::debug!(node = %self.node, lane = ?self.lane, "dial took too long");
                 }
             }
-            was_open = false;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 changed = self.address.changed() => if changed.is_err() { return },
@@ -247,3 +249,6 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
