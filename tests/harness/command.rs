@@ -41,24 +41,23 @@ impl Output {
     }
 }
 
-/// The executable beside this test's own; built once if it is not there.
+/// The executable beside this test's own. Cargo builds no other package's executable for a test, so
+/// that the one that lies there may be of yesterday's sources: it is brought up to date first.
 pub fn executable() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
         let test = std::env::current_exe().expect("a running program has a file");
         let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
-        let path = folder.join("evenkeel");
-        if !path.exists() {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let mut build = Command::new(cargo);
-            build.args(["build", "--package", "evenkeel"]);
-            build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-            build.arg("--target-dir").arg(folder.parent().expect("the profile lies in target"));
-            if folder.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().expect("cargo runs").success(), "evenkeel could not be built");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--package", "evenkeel"]);
+        build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        build.arg("--target-dir").arg(folder.parent().expect("the profile lies in target"));
+        if folder.ends_with("release") {
+            build.arg("--release");
         }
+        assert!(build.status().expect("cargo runs").success(), "evenkeel could not be built");
+        let path = folder.join("evenkeel");
         path
     })
 }

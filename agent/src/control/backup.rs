@@ -84,25 +84,11 @@ async fn image(
 
 /// Sorts by time: `20261123T224501Z-ab12`.
 fn backup_id(unix_ms: u64, salt: u64) -> String {
-    let seconds = unix_ms / 1_000;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z-{:04x}", salt & 0xffff)
-}
-
-/// The date of a day since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+    let second = i64::try_from(unix_ms / 1_000).ok();
+    let moment = second.and_then(|second| jiff::Timestamp::from_second(second).ok());
+    // A clock beyond the year 9999 is wrong, and its backups sort last.
+    let moment = moment.unwrap_or(jiff::Timestamp::MAX);
+    format!("{}-{:04x}", moment.strftime("%Y%m%dT%H%M%SZ"), salt & 0xffff)
 }
 
 fn refused(error: impl std::fmt::Display) -> StoreError {

@@ -25,6 +25,8 @@ pub(super) async fn write(parts: Arc<Parts>, mut events: mpsc::UnboundedReceiver
                         line.why = cause.to_string();
                         line.took_us = u64::try_from(took.as_micros()).ok();
                     }
+                    // Nobody led it before, so nobody can have handed it over.
+                    None if term == 1 => "the shard's first leader".clone_into(&mut line.why),
                     None => "leadership was handed over".clone_into(&mut line.why),
                 }
                 parts.control.journal.write(line);

@@ -19,7 +19,13 @@ impl World<'_> {
         let loss = self.without(node);
         let mut flight = losing(title, &loss);
         match down_secs {
-            Some(secs) => flight.notes.push(format!("started again after {secs} s")),
+            Some(secs) => {
+                // It comes back by itself, with its disk: while a majority stays, nothing is lost.
+                if loss.quorum_lost.is_empty() {
+                    flight.harm = Harm::None;
+                }
+                flight.notes.push(format!("started again after {secs} s"));
+            }
             None => flight.notes.push("stays down until it is started by hand".to_owned()),
         }
         self.note_acknowledged_by_leader(&mut flight);

@@ -17,14 +17,15 @@ struct Runner {
     world: Toy,
 }
 
-/// ACT [NODE or SHARD] [to=NODE]
+/// ACT [NODE or SHARD] [to=NODE] [down=SECONDS]
 fn action(command: &Command) -> Result<Action, Box<dyn Error>> {
     let mut args = command.consume_args();
     let to = script::key(&mut args, "to")?.map(NodeId);
+    let down_secs = script::key(&mut args, "down")?;
     let archive = "/archive".to_owned();
     let mut number = || script::position::<u32>(&mut args);
     Ok(match command.name.as_str() {
-        "kill" => Action::Kill { node: NodeId(number()?), down_secs: None },
+        "kill" => Action::Kill { node: NodeId(number()?), down_secs },
         "switchover" => Action::Switchover { shard: ShardId(number()?), to },
         "failover" => Action::Failover { shard: ShardId(number()?), to },
         "drain" => Action::Drain { node: NodeId(number()?), undo: false },
