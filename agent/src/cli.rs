@@ -88,7 +88,7 @@ async fn run_agent(
     let name = config.name.clone();
     let _lock = FolderLock::acquire(&config.data)?;
     // Whoever wants to send a signal to the agent rather than to its supervisor finds it here.
-    let pid = std::process::id().to_string();
+    let pid = format!("{}\n", std::process::id());
     fs::replace(env.disk.as_ref(), &config.data.join(PID_FILE), pid.as_bytes())
         .wrap_err("write agent.pid")?;
     node::run(env, config, node::Fittings::default(), stop)
