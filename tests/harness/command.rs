@@ -57,8 +57,7 @@ pub fn executable() -> &'static Path {
             build.arg("--release");
         }
         assert!(build.status().expect("cargo runs").success(), "evenkeel could not be built");
-        let path = folder.join("evenkeel");
-        path
+        folder.join("evenkeel")
     })
 }
 
