@@ -79,7 +79,14 @@ impl Operator {
         if let Some(why) = now.refused {
             return Err(AdminError::Refused { why });
         }
-        self.check_not_worse(&action, revision, &now)?;
+        if let Err(stale) = self.check_not_worse(&action, revision, &now) {
+            // Somebody had confirmed it: whoever reads the journal must see why nothing came of it.
+            let what = format!("not done: {}: {stale}", now.title);
+            let mut line = self.journal.line(EventKind::Audit, Severity::Warn, what);
+            line.why = format!("asked by {actor}");
+            self.journal.write(line);
+            return Err(stale);
+        }
         self.audit(&now.title, actor).await;
         let begun = self.env.clock.now();
         let mut backup = None;

@@ -173,6 +173,11 @@ impl Model {
         self.sorts.get(&screen).copied().unwrap_or(0)
     }
 
+    /// Whether keys go to the screen itself: nothing that is being written or read lies over it.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.layers.iter().all(|layer| matches!(layer, layer::Layer::Detail))
+    }
+
     /// Says something in the status line.
     pub(crate) fn say(&mut self, tone: Tone, text: impl Into<String>) {
         self.status = Some(Status { text: text.into(), tone, at: self.now });

@@ -38,7 +38,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             model.live.linked(&address, node, state, model.now);
         }
         Message::Preflighted { action, result } => dialog::answered(model, &action, result),
-        Message::Acted { action, result } => acted(model, &action, result),
+        Message::Acted { action, result } => return acted(model, action, result),
     }
     Vec::new()
 }
@@ -66,11 +66,15 @@ fn journal(model: &mut Model, events: impl IntoIterator<Item = evenkeel_shared::
     }
 }
 
-fn acted(model: &mut Model, action: &Action, result: Result<Outcome, AdminError>) {
-    let place = model.pending.iter().position(|pending| pending.action == *action);
+fn acted(
+    model: &mut Model,
+    action: Action,
+    result: Result<Outcome, AdminError>,
+) -> Vec<Effect> {
+    let place = model.pending.iter().position(|pending| pending.action == action);
     let title = match place {
         Some(place) => model.pending.remove(place).what,
-        None => crate::tui::model::acts::title(model, action),
+        None => crate::tui::model::acts::title(model, &action),
     };
     match result {
         Ok(outcome) => {
@@ -82,11 +86,16 @@ fn acted(model: &mut Model, action: &Action, result: Result<Outcome, AdminError>
             let why = clean::text(&why);
             model.say(Tone::Warn, format!("{title}: outcome unknown, {why}"));
         }
+        // The cluster has moved since the pre-flight: whoever asked is shown what it would do now.
+        Err(AdminError::Stale { why }) if model.is_bare() => {
+            return acts::ask_again(model, action, &clean::text(&why));
+        }
         Err(error) => {
             let error = clean::error(&error);
             model.say(Tone::Bad, format!("{title} not done: {error}"));
         }
     }
+    Vec::new()
 }
 
 /// Gives each list a chosen row once it has rows.

@@ -152,6 +152,34 @@ fn an_unknown_outcome_is_called_unknown() {
 }
 
 #[test]
+fn an_act_that_has_gone_stale_is_shown_anew_and_waits_for_another_word() {
+    let mut stage = Stage::watching(&unlocked(), 2);
+    stage.press("K");
+    answer(&mut stage, kill(1), Harm::None);
+    stage.press("y");
+    let why = "it would do more harm now".into();
+    let stale = Message::Acted { action: kill(1), result: Err(AdminError::Stale { why }) };
+    assert_eq!(stage.say(stale), [Effect::Preflight { action: kill(1) }]);
+    assert_eq!(stage.press("y"), [], "not before the agents have answered");
+    answer(&mut stage, kill(1), Harm::Break);
+    let frame = text(&stage.draw(80, 24));
+    assert!(frame.contains("not done: it would do more harm now; look again"), "{frame}");
+    assert_eq!(stage.press("y"), [], "the harm is another one, and so is its rung");
+}
+
+#[test]
+fn a_stale_act_takes_no_keys_from_what_is_being_written() {
+    let mut stage = Stage::watching(&unlocked(), 2);
+    stage.press("K");
+    answer(&mut stage, kill(1), Harm::None);
+    stage.press("y /");
+    let stale = AdminError::Stale { why: "it would do more harm now".into() };
+    let effects = stage.say(Message::Acted { action: kill(1), result: Err(stale) });
+    assert_eq!(effects, []);
+    assert!(said(&stage).starts_with("kill n1 not done"), "{}", said(&stage));
+}
+
+#[test]
 fn the_chosen_node_stays_chosen_while_rows_move() {
     let mut stage = Stage::watching(&unlocked(), 2);
     stage.press("j");

@@ -13,16 +13,7 @@ use crate::tui::model::{Model, rows};
 /// Opens the dialog of a command; the agents are asked at once unless a folder is missing.
 pub(super) fn begin(model: &mut Model, command: Command) -> Vec<Effect> {
     let Ok(action) = target(model, command) else { return Vec::new() };
-    let mut dialog = Dialog {
-        title: title(model, &action),
-        name: name(model, &action),
-        stage: Stage::Asking { since: model.now },
-        choice: choice(model, &action),
-        input: Input::default(),
-        editing_choice: false,
-        hint: None,
-        action,
-    };
+    let mut dialog = asking(model, action);
     let mut effects = Vec::new();
     if let Action::Backup { archive } = &dialog.action {
         dialog.stage = Stage::Archive;
@@ -33,6 +24,28 @@ pub(super) fn begin(model: &mut Model, command: Command) -> Vec<Effect> {
     model.status = None;
     model.layers.push(Layer::Dialog(Box::new(dialog)));
     effects
+}
+
+/// Opens the dialog of an act again that was refused because the cluster has moved since.
+pub(super) fn ask_again(model: &mut Model, action: Action, why: &str) -> Vec<Effect> {
+    let mut dialog = asking(model, action.clone());
+    dialog.hint = Some(format!("not done: {why}; look again"));
+    model.status = None;
+    model.layers.push(Layer::Dialog(Box::new(dialog)));
+    vec![Effect::Preflight { action }]
+}
+
+fn asking(model: &Model, action: Action) -> Dialog {
+    Dialog {
+        title: title(model, &action),
+        name: name(model, &action),
+        stage: Stage::Asking { since: model.now },
+        choice: choice(model, &action),
+        input: Input::default(),
+        editing_choice: false,
+        hint: None,
+        action,
+    }
 }
 
 fn choice(model: &Model, action: &Action) -> Choice {
