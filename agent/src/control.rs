@@ -13,5 +13,6 @@ mod reconcile;
 mod restore;
 mod step;
 pub mod system;
+pub mod unmerged;
 
 pub use controller::Controller;

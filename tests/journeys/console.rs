@@ -49,9 +49,8 @@ fn kill_a_node_and_see_it_come_back(size: (u16, u16)) {
     loop {
         terminal.wait("y is enough", SOON, y_is_enough);
         terminal.press("y");
-        terminal.wait("the dialog is gone", SOON, |text| {
-            (!text.contains("y does it")).then_some(())
-        });
+        terminal
+            .wait("the dialog is gone", SOON, |text| (!text.contains("y does it")).then_some(()));
         let next = terminal.wait("a node is DOWN", SOON, |text| {
             let down = text.contains("DOWN").then_some(Next::Down);
             // On a busy machine a peer may be suspected for a moment, and the act is refused.

@@ -1,6 +1,11 @@
 //! An operator kills a node on purpose; its supervisor brings it back.
 
-use evenkeel_tests::{Cluster, ClusterPlan, Writers};
+use std::time::Duration;
+
+use evenkeel_tests::{Cluster, ClusterPlan, Writers, wait_for};
+
+/// How long a change may take on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_node_killed_by_an_operator_comes_back_by_itself() {
@@ -33,4 +38,27 @@ fn a_node_without_drills_is_not_killed() {
     let refused = cluster.run(&["node", "kill", "n2", "--yes", "--override", "n2"]).expect(1);
     assert!(refused.stderr.contains("drills"), "{}", refused.stderr);
     cluster.wait_healthy();
+}
+
+#[test]
+fn an_act_without_a_quorum_is_in_the_journal_once_there_is_one() {
+    let flags = ["--drills", "--supervise"].map(str::to_owned).to_vec();
+    let mut cluster = Cluster::start_with(&ClusterPlan { flags, ..ClusterPlan::default() });
+    cluster.agents[1].kill();
+    cluster.agents[2].kill();
+    let first = cluster.agents[0].pid().expect("a running agent has written its number");
+
+    // Nobody can commit a line now; the act is done all the same, and ends its only witness.
+    let words = ["node", "kill", "n1", "--for", "1s", "--override", "n1", "--json"];
+    let killed = cluster.run_at(0, &words).expect(0).json();
+    assert_eq!(killed["done"], true, "{killed}");
+    wait_for("another process runs", SOON, || cluster.agents[0].pid().filter(|pid| *pid != first));
+
+    cluster.agents[1].start();
+    cluster.agents[2].start();
+    cluster.wait_healthy();
+    wait_for("the act is in the journal", SOON, || {
+        let events = cluster.ask(&["events", "--limit", "500"]).to_string();
+        events.contains("asked: kill n1").then_some(())
+    });
 }

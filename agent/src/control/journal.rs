@@ -1,6 +1,7 @@
 //! The journal: lines are gathered for a moment and committed together in the system shard.
 //!
 //! A line that can't be committed waits; the oldest go when too many wait, and the log says so.
+//! Audit lines that wait lie on this node's disk meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,7 @@ use evenkeel_shared::wire::deadline::Deadline;
 use tokio::sync::Notify;
 
 use super::system::System;
+use super::unmerged::Unmerged;
 use crate::env::clock::Clock;
 
 /// How long lines are gathered before they are proposed.
@@ -26,14 +28,23 @@ const LINES_MAX: usize = 100;
 pub struct Journal {
     me: NodeId,
     clock: Arc<dyn Clock>,
-    waiting: Mutex<VecDeque<Event>>,
+    waiting: Mutex<Waiting>,
     wake: Notify,
+    unmerged: Unmerged,
+}
+
+/// Lines on their way to the system shard.
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<Event>,
+    /// So many of the first are being proposed now.
+    proposed: usize,
 }
 
 impl Journal {
     /// An empty journal.
-    pub fn new(me: NodeId, clock: Arc<dyn Clock>) -> Self {
-        Self { me, clock, waiting: Mutex::default(), wake: Notify::new() }
+    pub fn new(me: NodeId, clock: Arc<dyn Clock>, unmerged: Unmerged) -> Self {
+        Self { me, clock, waiting: Mutex::default(), wake: Notify::new(), unmerged }
     }
 
     /// A line, to be filled in and handed to [`Journal::write`].
@@ -55,12 +66,20 @@ impl Journal {
     /// Writes a line; it is committed within moments.
     pub fn write(&self, event: Event) {
         tracing::info!(kind = %event.kind, why = event.why, "{}", event.what);
+        self.enqueue(event);
+    }
+
+    fn enqueue(&self, event: Event) {
         let mut waiting = self.lock();
-        if waiting.len() >= WAITING_MAX {
+        let Waiting { lines, proposed } = &mut *waiting;
+        if lines.len() >= WAITING_MAX {
             tracing::warn!("journal full: the oldest line is dropped");
-            waiting.pop_front();
+            // What people asked for is the last to go.
+            let mut idle = lines.range(*proposed..);
+            let other = idle.position(|line| line.kind != EventKind::Audit).unwrap_or(0);
+            lines.remove(*proposed + other);
         }
-        waiting.push_back(event);
+        lines.push_back(event);
         drop(waiting);
         self.wake.notify_one();
     }
@@ -76,31 +95,59 @@ impl Journal {
         system.change(SystemCommand::Journal(vec![event]), by).await.map(drop)
     }
 
-    /// Commits what is written, for ever.
+    /// Holds a line on this node's disk until the system shard takes it: it has no quorum now.
+    pub async fn hold(&self, event: Event) {
+        self.enqueue(event);
+        self.hold_audit().await;
+    }
+
+    async fn hold_audit(&self) {
+        let audit = |line: &&Event| line.kind == EventKind::Audit;
+        let lines = self.lock().lines.iter().filter(audit).cloned().collect();
+        self.unmerged.hold(lines).await;
+    }
+
+    /// Commits what is written, and what an earlier process of this node could not, for ever.
     pub async fn run(self: Arc<Self>, system: Arc<System>) {
+        for line in self.unmerged.recall().await {
+            self.enqueue(line);
+        }
         loop {
             self.wake.notified().await;
             tokio::time::sleep(GATHER).await;
-            while !self.lock().is_empty() {
-                let lines: Vec<Event> = {
-                    let waiting = self.lock();
-                    waiting.iter().take(LINES_MAX).cloned().collect()
-                };
-                let count = lines.len();
+            loop {
+                let lines = self.propose();
+                if lines.is_empty() {
+                    break;
+                }
                 let command = SystemCommand::Journal(lines);
-                match system.change(command, Deadline::after(Duration::from_secs(5))).await {
-                    Ok(_) => drop(self.lock().drain(..count)),
-                    Err(error) => {
-                        // Asked again: a line that stands twice is better than none.
-                        tracing::debug!(%error, "journal waits");
-                        tokio::time::sleep(GATHER * 10).await;
-                    }
+                let outcome = system.change(command, Deadline::after(Duration::from_secs(5))).await;
+                self.proposed(outcome.is_ok());
+                self.hold_audit().await;
+                if let Err(error) = outcome {
+                    // Asked again: a line that stands twice is better than none.
+                    tracing::debug!(%error, "journal waits");
+                    tokio::time::sleep(GATHER * 10).await;
                 }
             }
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Event>> {
+    fn propose(&self) -> Vec<Event> {
+        let mut waiting = self.lock();
+        waiting.proposed = waiting.lines.len().min(LINES_MAX);
+        waiting.lines.range(..waiting.proposed).cloned().collect()
+    }
+
+    fn proposed(&self, committed: bool) {
+        let mut waiting = self.lock();
+        let count = std::mem::take(&mut waiting.proposed);
+        if committed {
+            waiting.lines.drain(..count);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().expect("no holder of this lock panics")
     }
 }

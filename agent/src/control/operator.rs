@@ -132,14 +132,14 @@ impl Operator {
     }
 
     /// Written before it is done. An emergency never waits for the patient: without a quorum of
-    /// the system shard the line is queued.
+    /// the system shard the line is synced here, and merged later.
     async fn audit(&self, title: &str, actor: &str) {
         let mut line =
             self.journal.line(EventKind::Audit, Severity::Warn, format!("asked: {title}"));
         line.why = format!("asked by {actor}");
         let commit = self.journal.commit(&self.system, line.clone(), Deadline::after(AUDIT_MAX));
         if commit.await.is_err() {
-            self.journal.write(line);
+            self.journal.hold(line).await;
         }
     }
 

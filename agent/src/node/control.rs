@@ -11,6 +11,7 @@ use crate::control::observer::{Myself, Observer};
 use crate::control::operator::Operator;
 use crate::control::ports::Orders;
 use crate::control::system::System;
+use crate::control::unmerged::Unmerged;
 use crate::env::Env;
 use crate::heartbeat::Pulse;
 use crate::heartbeat::ports::Groups;
@@ -47,7 +48,8 @@ impl Control {
         let leader = Arc::new(Leader { me, env: (*env).clone(), replicas: replicas.clone() });
         let orders: Arc<dyn Orders> = Arc::new(LaneOrders { links, pool, facts: facts.clone() });
         let system = Arc::new(System { me, replicas, router, orders, leader, facts });
-        let journal = Arc::new(Journal::new(me, env.clock.clone()));
+        let unmerged = Unmerged::new(env, &config.data);
+        let journal = Arc::new(Journal::new(me, env.clock.clone(), unmerged));
         let myself =
             Myself { node: me, name: config.name.clone(), incarnation: identity.incarnation() };
         let observer =

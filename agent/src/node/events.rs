@@ -22,7 +22,7 @@ pub(super) async fn write(parts: Arc<Parts>, mut events: mpsc::UnboundedReceiver
                 line.node = Some(parts.membership.node);
                 match stood {
                     Some((cause, took)) => {
-                        line.why = cause.to_string();
+                        line.why = cause.words(|node| name(&parts, node));
                         line.took_us = u64::try_from(took.as_micros()).ok();
                     }
                     // Nobody led it before, so nobody can have handed it over.

@@ -11,8 +11,8 @@ mod status;
 mod transfer;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evenkeel_shared::command::{Applied, Command};
@@ -33,6 +33,7 @@ use crate::env::Env;
 pub use inbound::Inbound;
 pub use proposer::Proposer;
 pub use status::GroupStatus;
+use transfer::HandOver;
 
 /// A leader whose proposals are not answered for this long leads in name only.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
@@ -62,8 +63,8 @@ pub struct Group {
     inbound: Inbound,
     /// Cleared while a majority of voters does not back the leadership (safety rule 7).
     backed: AtomicBool,
-    /// When a transfer began, in microseconds of the clock; 0: none.
-    transfer_since_us: AtomicU64,
+    /// The last hand-over that was begun: openraft itself never ends one.
+    handing_over: Mutex<Option<HandOver>>,
     operations: AtomicU64,
     tasks: CancellationToken,
 }
@@ -103,7 +104,7 @@ impl Group {
             reads,
             inbound,
             backed: AtomicBool::new(true),
-            transfer_since_us: AtomicU64::new(0),
+            handing_over: Mutex::default(),
             operations: AtomicU64::new(0),
             tasks,
         }))

@@ -175,7 +175,7 @@ impl Model {
 
     /// Whether keys go to the screen itself: nothing that is being written or read lies over it.
     pub(crate) fn is_bare(&self) -> bool {
-        self.layers.iter().all(|layer| matches!(layer, layer::Layer::Detail))
+        self.layers.iter().all(|layer| matches!(layer, Layer::Detail))
     }
 
     /// Says something in the status line.

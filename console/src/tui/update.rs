@@ -66,11 +66,7 @@ fn journal(model: &mut Model, events: impl IntoIterator<Item = evenkeel_shared::
     }
 }
 
-fn acted(
-    model: &mut Model,
-    action: Action,
-    result: Result<Outcome, AdminError>,
-) -> Vec<Effect> {
+fn acted(model: &mut Model, action: Action, result: Result<Outcome, AdminError>) -> Vec<Effect> {
     let place = model.pending.iter().position(|pending| pending.action == action);
     let title = match place {
         Some(place) => model.pending.remove(place).what,

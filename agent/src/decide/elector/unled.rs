@@ -33,18 +33,25 @@ pub enum Unled {
     NotEarned,
 }
 
+impl Unled {
+    /// In words, with nodes by their names.
+    pub fn words(self, name: impl Fn(NodeId) -> String) -> String {
+        match self {
+            Self::NoLeader => "no leader known".to_owned(),
+            Self::LedBefore => "led by this node before it restarted".to_owned(),
+            Self::Disowned(node) => format!("disowned by {}", name(node)),
+            Self::Dead(node) => format!("{} held dead", name(node)),
+            Self::Restarted(node) => format!("{} restarted", name(node)),
+            Self::NotClaimed(node) => format!("not claimed by {}", name(node)),
+            Self::TransferStuck => "leadership transfer stuck".to_owned(),
+            Self::NotEarned => "own claim not earned".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Unled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoLeader => f.write_str("no leader known"),
-            Self::LedBefore => f.write_str("led by this node before it restarted"),
-            Self::Disowned(node) => write!(f, "disowned by {node}"),
-            Self::Dead(node) => write!(f, "{node} held dead"),
-            Self::Restarted(node) => write!(f, "{node} restarted"),
-            Self::NotClaimed(node) => write!(f, "not claimed by {node}"),
-            Self::TransferStuck => f.write_str("leadership transfer stuck"),
-            Self::NotEarned => f.write_str("own claim not earned"),
-        }
+        f.write_str(&self.words(|node| node.to_string()))
     }
 }
 

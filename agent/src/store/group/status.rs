@@ -48,7 +48,6 @@ impl Group {
         let membership = metrics.membership_config.membership();
         let voters: Vec<ReplicaId> = membership.voter_ids().collect();
         let learners = membership.learner_ids().collect();
-        let since_us = self.transfer_since_us.load(Ordering::Relaxed);
         let matched = metrics.replication.iter().flatten().filter_map(|(replica, matched)| {
             matched.as_ref().map(|log_id| (*replica, log_id.index))
         });
@@ -58,7 +57,7 @@ impl Group {
             effective: voter_sets(&metrics.membership_config),
             committed_voters: voter_sets(&metrics.committed_membership_config),
             quorum_acked: metrics.last_quorum_acked.is_some(),
-            transfer_since: (since_us > 0).then(|| Duration::from_micros(since_us)),
+            transfer_since: self.handing_over_since(&metrics),
             voted_for_other: voted_for_other(&metrics, self.key.replica),
             initialized: last_log.is_some() || !voters.is_empty(),
             operations: self.operations.load(Ordering::Relaxed),

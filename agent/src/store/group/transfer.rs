@@ -1,7 +1,6 @@
 //! Planned moves of leadership: hold, wait, check, hand over, or release and report (safety
 //! rule 11).
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use evenkeel_shared::error::StoreError;
@@ -12,13 +11,31 @@ use tokio::time::timeout;
 
 use super::Group;
 use super::proposer::Gate;
+use crate::store::raft::Metrics;
 
 /// How long new proposals are held while the target catches up with what was proposed before.
 const HOLD_MAX: Duration = Duration::from_millis(100);
 /// How long a transfer may take to show; then the elector asks another voter to stand.
 const EFFECT_MAX: Duration = Duration::from_secs(1);
 
+/// A hand-over that openraft was told of. It refuses writes from then on for as long as it leads
+/// that term, whether the target takes over or not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandOver {
+    term: u64,
+    since: Duration,
+}
+
 impl Group {
+    /// Since when this replica is a leader that waits for its heir.
+    pub(super) fn handing_over_since(&self, metrics: &Metrics) -> Option<Duration> {
+        let begun = *self.handing_over.lock().expect("no holder of this lock panics");
+        let stands = |begun: &HandOver| {
+            metrics.state == ServerState::Leader && metrics.current_term == begun.term
+        };
+        begun.filter(stands).map(|begun| begun.since)
+    }
+
     /// Hands leadership to a voter. Gives back how long proposals were held.
     pub async fn transfer(&self, to: ReplicaId) -> Result<Duration, StoreError> {
         let refuse = |why: String| StoreError::Refused { why };
@@ -34,7 +51,6 @@ impl Group {
         let begun = self.env.clock.now();
         self.proposer.set_gate(Gate::Held);
         let outcome = self.hand_over(to).await;
-        self.transfer_since_us.store(0, Ordering::Relaxed);
         self.proposer.set_gate(Gate::Open);
         outcome.map(|()| self.env.clock.now().saturating_sub(begun)).map_err(refuse)
     }
@@ -59,19 +75,34 @@ impl Group {
         if timeout(HOLD_MAX, matched).await.is_err() {
             return Err(format!("{to} did not catch up within {} ms", HOLD_MAX.as_millis()));
         }
-        let since_us = u64::try_from(self.env.clock.now().as_micros()).unwrap_or(u64::MAX);
-        self.transfer_since_us.store(since_us.max(1), Ordering::Relaxed);
-        self.raft.trigger().transfer_leader(to).await.map_err(|error| error.to_string())?;
+        let begun = HandOver { term: self.term(), since: self.env.clock.now() };
+        self.set_handing_over(Some(begun));
+        if let Err(error) = self.raft.trigger().transfer_leader(to).await {
+            self.set_handing_over(None);
+            return Err(error.to_string());
+        }
         let mut metrics = self.raft.metrics();
-        let stepped_down = async {
-            while metrics.borrow_watched().state == ServerState::Leader {
-                if metrics.changed().await.is_err() {
-                    return;
+        let taken_over = async {
+            loop {
+                let heir = {
+                    let seen = metrics.borrow_watched();
+                    let follows = seen.state != ServerState::Leader;
+                    seen.current_leader.filter(|heir| follows && *heir != self.key.replica)
+                };
+                if heir.is_some() || metrics.changed().await.is_err() {
+                    return heir;
                 }
             }
         };
-        timeout(EFFECT_MAX, stepped_down)
-            .await
-            .map_err(|_| format!("{to} did not take over within {} ms", EFFECT_MAX.as_millis()))
+        match timeout(EFFECT_MAX, taken_over).await {
+            Ok(Some(heir)) if heir == to => Ok(()),
+            Ok(Some(heir)) => Err(format!("{heir} has taken over, not {to}")),
+            Ok(None) => Err("this replica is closing".to_owned()),
+            Err(_) => Err(format!("{to} did not take over within {} ms", EFFECT_MAX.as_millis())),
+        }
+    }
+
+    fn set_handing_over(&self, begun: Option<HandOver>) {
+        *self.handing_over.lock().expect("no holder of this lock panics") = begun;
     }
 }

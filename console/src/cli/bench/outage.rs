@@ -33,6 +33,8 @@ const OUTAGE_MAX: Duration = Duration::from_secs(60);
 const HEAL_MAX: Duration = Duration::from_secs(120);
 /// Between two looks at the gaps: it doesn't bear on the figures.
 const LOOK: Duration = Duration::from_millis(20);
+/// How many reasons of failed writes are kept.
+const REASONS_MAX: usize = 5;
 /// A preflight grows stale when the cluster moves: how often to compute it anew.
 const STALE_MAX: u32 = 10;
 
@@ -72,6 +74,8 @@ struct Watch {
     acknowledged: AtomicU64,
     unknown: AtomicU64,
     errors: AtomicU64,
+    /// Why a write failed or its outcome was not known, the first few times.
+    reasons: Mutex<Vec<String>>,
 }
 
 /// What `bench outage --json` prints.
@@ -84,6 +88,7 @@ struct OutageReport {
     acknowledged: u64,
     unknown: u64,
     errors: u64,
+    reasons: Vec<String>,
 }
 
 /// One kill.
@@ -300,9 +305,12 @@ async fn write_for_ever(store: StoreHandle, key: Bytes, watch: Arc<Watch>) {
         match store.put(key.clone(), value).await {
             Ok(reply) => match reply.result {
                 OperationResult::Done { version, .. } => watch.acknowledged(version.shard),
-                _ => watch.failed(false),
+                other => watch.failed(&watch.errors, format!("answered {other:?}")),
             },
-            Err(error) => watch.failed(matches!(error, ClientError::Unknown { .. })),
+            Err(error @ ClientError::Unknown { .. }) => {
+                watch.failed(&watch.unknown, error.to_string());
+            }
+            Err(error) => watch.failed(&watch.errors, error.to_string()),
         }
     }
 }
@@ -319,9 +327,16 @@ impl Watch {
         gaps.acknowledged(shard, crate::clock::now());
     }
 
-    fn failed(&self, unknown: bool) {
-        let counter = if unknown { &self.unknown } else { &self.errors };
+    fn failed(&self, counter: &AtomicU64, why: String) {
         counter.fetch_add(1, Ordering::Relaxed);
+        let mut reasons = self.reasons();
+        if reasons.len() < REASONS_MAX {
+            reasons.push(why);
+        }
+    }
+
+    fn reasons(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.reasons.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -353,6 +368,7 @@ impl OutageReport {
             acknowledged: watch.acknowledged.load(Ordering::Relaxed),
             unknown: watch.unknown.load(Ordering::Relaxed),
             errors: watch.errors.load(Ordering::Relaxed),
+            reasons: watch.reasons().clone(),
         }
     }
 
@@ -361,7 +377,7 @@ impl OutageReport {
             || "no figures".to_owned(),
             |s| format!("min {} / median {} / p90 {} / max {} ms", s.min, s.median, s.p90, s.max),
         );
-        format!(
+        let mut text = format!(
             "write outage over {} kills, {} shards: {spread}\n\
              {} writes acknowledged, {} of unknown outcome, {} failed\n",
             self.kills.len(),
@@ -369,7 +385,11 @@ impl OutageReport {
             self.acknowledged,
             self.unknown,
             self.errors
-        )
+        );
+        for reason in &self.reasons {
+            text.push_str(&format!("  {reason}\n"));
+        }
+        text
     }
 }
 
