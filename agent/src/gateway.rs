@@ -2,6 +2,7 @@
 //!
 //! The gateway knows no shard and no leader: whoever implements [`KeyValue`] routes and retries.
 
+pub mod http;
 pub mod resp;
 
 use std::time::Duration;

@@ -73,6 +73,7 @@ pub enum NodeError {
 struct Listeners {
     rpc: Box<dyn Listener>,
     resp: Option<Box<dyn Listener>>,
+    http: Option<Box<dyn Listener>>,
 }
 
 /// What the simulation fits differently; the default is an agent in the real world.
@@ -138,7 +139,8 @@ pub async fn run(
                     ended: ended.clone(),
                 })
                 .await?;
-                parts.run(&server, listeners.resp, stop).await
+                let gateways = parts::Gateways { resp: listeners.resp, http: listeners.http };
+                parts.run(&server, gateways, stop).await
             }
         }
     };
@@ -159,7 +161,11 @@ async fn listen(env: &Env, config: &Config) -> Result<Listeners, NodeError> {
         Some(address) => Some(open(address.to_string()).await?),
         None => None,
     };
-    Ok(Listeners { rpc, resp })
+    let http = match &config.http {
+        Some(address) => Some(open(address.to_string()).await?),
+        None => None,
+    };
+    Ok(Listeners { rpc, resp, http })
 }
 
 fn join_request(
@@ -177,7 +183,7 @@ fn join_request(
         rpc: port(listeners.rpc.as_ref())?,
         resp: listeners.resp.as_deref().map(port).transpose()?,
         resp_cluster: None,
-        http: None,
+        http: listeners.http.as_deref().map(port).transpose()?,
     };
     let known = folder.identity().membership.as_ref();
     Ok(JoinRequest {

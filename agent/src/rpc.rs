@@ -6,6 +6,7 @@ pub mod admin;
 pub mod identity;
 pub mod links;
 pub mod meter;
+pub mod monitored;
 pub mod orders;
 pub mod peer;
 pub mod raft_link;

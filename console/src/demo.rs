@@ -150,7 +150,7 @@ impl Demo {
             rpc: node.rpc.clone(),
             resp: Some(node.resp.clone()),
             resp_cluster: None,
-            http: None,
+            http: Some(node.http.clone()),
             data: node.data.display().to_string(),
         };
         DemoRow { cluster: view.cluster.to_string(), nodes: nodes.map(row).collect() }

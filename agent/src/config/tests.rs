@@ -105,9 +105,7 @@ fn what_is_printed_gives_the_same_configuration_again() {
         NODE.to_owned(),
         format!("{NODE} --bootstrap --shards 8 --join a:1,[::1]:2 --grace 90s --log-format json"),
         format!("{NODE} --insecure --listen 0.0.0.0:7 --advertise h:7 --resp 0.0.0.0:8 --drills"),
-        format!(
-            "{NODE} --supervise --exit-on-stdin-close --http localhost:9 --resp-cluster [::1]:3"
-        ),
+        format!("{NODE} --supervise --exit-on-stdin-close --http localhost:9 --resp [::1]:3"),
     ] {
         let config = good(&line);
         let printed = config.to_toml();

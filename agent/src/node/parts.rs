@@ -18,12 +18,14 @@ use crate::control::Controller;
 use crate::env::Env;
 use crate::env::net::Listener;
 use crate::folder::{Folder, Membership};
+use crate::gateway::http::Http;
 use crate::gateway::resp::Resp;
 use crate::heartbeat::{Pulse, PulseConfig, PulseEvent};
 use crate::rpc::admin::AdminService;
 use crate::rpc::identity::Identity;
 use crate::rpc::links::{Evidence, Links};
 use crate::rpc::meter::Meter;
+use crate::rpc::monitored::Observations;
 use crate::rpc::peer::PeerService;
 use crate::rpc::resp::RespStore;
 use crate::rpc::server::{Server, Services};
@@ -67,6 +69,12 @@ pub(super) struct Parts {
     pub(super) facts: watch::Receiver<Arc<ClusterFacts>>,
     evidence: mpsc::UnboundedReceiver<Evidence>,
     pulse_events: mpsc::UnboundedReceiver<PulseEvent>,
+}
+
+/// Listeners for other people's clients; what was not asked for is absent.
+pub(super) struct Gateways {
+    pub(super) resp: Option<Box<dyn Listener>>,
+    pub(super) http: Option<Box<dyn Listener>>,
 }
 
 impl Parts {
@@ -148,7 +156,7 @@ impl Parts {
     pub(super) async fn run(
         mut self,
         server: &Server,
-        resp: Option<Box<dyn Listener>>,
+        gateways: Gateways,
         stop: impl Future<Output = ()>,
     ) -> Result<(), NodeError> {
         let (_, no_evidence) = mpsc::unbounded_channel();
@@ -176,10 +184,15 @@ impl Parts {
         start(Box::pin(events::write(parts.clone(), pulse_events)));
         start(Box::pin(parts.control.journal.clone().run(parts.control.system.clone())));
         start(Box::pin(Controller::new(parts.control.operator.clone()).run()));
-        if let Some(listener) = resp {
+        if let Some(listener) = gateways.resp {
             let store = RespStore::new(parts.router.clone(), parts.meter.clone(), &parts.env);
             let resp = Resp { store: Arc::new(store), clock: parts.env.clock.clone() };
             tasks.spawn(resp.serve(listener, parts.ended.child_token()));
+        }
+        if let Some(listener) = gateways.http {
+            let monitored = Arc::new(Observations(parts.control.observer.clone()));
+            let http = Http { monitored };
+            tasks.spawn(http.serve(listener, parts.ended.child_token()));
         }
 
         let mut fatal = parts.wal.fatal();

@@ -1,6 +1,6 @@
 //! What a demo starts: nodes, zones, ports, and each agent's words. Pure but for looking at ports.
 //!
-//! Node i listens on base+10·i (rpc) and the port after it (RESP); docs/cli.md promises it.
+//! Node i listens on base+10·i (rpc), +1 (RESP) and +2 (HTTP); docs/cli.md promises it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,7 @@ pub(crate) struct NodePlan {
     pub(crate) zone: String,
     pub(crate) rpc: String,
     pub(crate) resp: String,
+    pub(crate) http: String,
     pub(crate) data: PathBuf,
     /// The words after the executable's name.
     pub(crate) words: Vec<OsString>,
@@ -93,7 +94,7 @@ impl Plan {
 
     /// Fails with one sentence when a port is taken.
     pub(crate) fn check_ports(&self) -> Result<(), CliError> {
-        let addresses = self.nodes.iter().flat_map(|node| [&node.rpc, &node.resp]);
+        let addresses = self.nodes.iter().flat_map(|node| [&node.rpc, &node.resp, &node.http]);
         let taken: Vec<&String> = addresses
             .filter(|address| std::net::TcpListener::bind(address.as_str()).is_err())
             .collect();
@@ -117,11 +118,12 @@ fn node(arguments: &DemoArguments, folder: &Path, number: u16, first: &str) -> N
     let name = format!("n{number}");
     let letter = u8::try_from((number - 1) % u16::from(arguments.zones)).expect("below 26");
     let zone = char::from(b'a' + letter).to_string();
-    let (rpc, resp) = (address(arguments, number, 0), address(arguments, number, 1));
+    let [rpc, resp, http] = [0, 1, 2].map(|offset| address(arguments, number, offset));
     let data = folder.join(&name);
     let mut words: Vec<OsString> = ["agent", "--name", &name, "--data"].map(Into::into).to_vec();
     words.push(data.clone().into());
-    words.extend(["--listen", &rpc, "--resp", &resp, "--zone", &zone].map(Into::into));
+    words.extend(["--listen", &rpc, "--resp", &resp, "--http", &http].map(Into::into));
+    words.extend(["--zone", &zone].map(Into::into));
     if number == 1 {
         let (shards, replicas) = (arguments.shards.to_string(), arguments.replicas.to_string());
         words.extend(["--bootstrap", "--shards", &shards, "--replicas", &replicas].map(Into::into));
@@ -130,7 +132,7 @@ fn node(arguments: &DemoArguments, folder: &Path, number: u16, first: &str) -> N
         words.extend(["--join", first].map(Into::into));
     }
     words.extend(["--drills", "--supervise", "--exit-on-stdin-close"].map(Into::into));
-    NodePlan { name, zone, rpc, resp, data, words }
+    NodePlan { name, zone, rpc, resp, http, data, words }
 }
 
 #[cfg(test)]
@@ -176,8 +178,8 @@ mod tests {
         assert_eq!(
             words(0),
             "agent --name n1 --data /tmp/demo/n1 --listen 127.0.0.1:7410 --resp 127.0.0.1:7411 \
-             --zone a --bootstrap --shards 16 --replicas 2 --grace 10s --drills --supervise \
-             --exit-on-stdin-close"
+             --http 127.0.0.1:7412 --zone a --bootstrap --shards 16 --replicas 2 --grace 10s \
+             --drills --supervise --exit-on-stdin-close"
         );
         assert!(words(1).contains("--join 127.0.0.1:7410") && !words(1).contains("--bootstrap"));
     }
@@ -195,6 +197,7 @@ mod tests {
         let mut plan = plan("--nodes 1 --replicas 1").unwrap();
         plan.nodes[0].rpc.clone_from(&address);
         plan.nodes[0].resp = "127.0.0.1:0".into();
+        plan.nodes[0].http = "127.0.0.1:0".into();
         let error = plan.check_ports().unwrap_err();
         assert!(error.to_string().starts_with(&address), "{error}");
     }

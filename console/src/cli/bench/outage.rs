@@ -387,7 +387,7 @@ impl OutageReport {
             self.errors
         );
         for reason in &self.reasons {
-            text.push_str(&format!("  {reason}\n"));
+            format::append(&mut text, format_args!("  {reason}\n"));
         }
         text
     }
