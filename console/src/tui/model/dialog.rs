@@ -29,6 +29,8 @@ pub(crate) struct Dialog {
     pub(crate) input: Input,
     /// Whether figures go to the choice instead of the confirmation.
     pub(crate) editing_choice: bool,
+    /// Why it is asked again: it was confirmed, and not done.
+    pub(crate) again: Option<String>,
     /// Why the last attempt was not accepted.
     pub(crate) hint: Option<String>,
 }

@@ -29,7 +29,7 @@ pub(super) fn begin(model: &mut Model, command: Command) -> Vec<Effect> {
 /// Opens the dialog of an act again that was refused because the cluster has moved since.
 pub(super) fn ask_again(model: &mut Model, action: Action, why: &str) -> Vec<Effect> {
     let mut dialog = asking(model, action.clone());
-    dialog.hint = Some(format!("not done: {why}; look again"));
+    dialog.again = Some(format!("not done: {why}; look again"));
     model.status = None;
     model.layers.push(Layer::Dialog(Box::new(dialog)));
     vec![Effect::Preflight { action }]
@@ -43,6 +43,7 @@ fn asking(model: &Model, action: Action) -> Dialog {
         choice: choice(model, &action),
         input: Input::default(),
         editing_choice: false,
+        again: None,
         hint: None,
         action,
     }

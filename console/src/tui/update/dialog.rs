@@ -29,6 +29,8 @@ pub(super) fn answered(model: &mut Model, action: &Action, result: Result<Prefli
     if !matches!(dialog.stage, Stage::Asking { .. }) {
         return;
     }
+    // Nobody waits any more.
+    dialog.hint = None;
     dialog.stage = match result {
         Ok(mut preflight) => {
             clean::preflight(&mut preflight);

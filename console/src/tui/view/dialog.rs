@@ -31,6 +31,11 @@ const SHARDS_NAMED: usize = 8;
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, dialog: &Dialog) {
     let mut lines = vec![Line::default()];
     let (mut note, mut alarm) = (String::new(), false);
+    if let Some(again) = &dialog.again {
+        let glyph = scene.theme.glyphs.warn;
+        lines.push(Line::from(scene.ink(format!("{glyph} {again}"), Tone::Warn)));
+        lines.push(Line::default());
+    }
     match &dialog.stage {
         Stage::Archive => {
             lines.push(Line::from("Into which archive? A folder on the agents' disks."));
