@@ -11,6 +11,7 @@ pub mod facts;
 pub mod observe;
 pub mod placement;
 pub mod plan;
+pub mod reminder;
 pub mod repair;
 pub mod view;
 

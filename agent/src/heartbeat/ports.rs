@@ -33,6 +33,8 @@ pub trait Groups: Send + Sync {
     fn nudge(&self, shard: ShardId) -> BoxFuture<'static, ()>;
     /// Replicates to a returned peer at once.
     fn welcome_back(&self, node: NodeId) -> BoxFuture<'static, ()>;
+    /// Sends one append to a peer that does not know what this leader has committed.
+    fn remind(&self, shard: ShardId, node: NodeId) -> BoxFuture<'static, ()>;
     /// Says whether a majority of voters backs a leadership.
     fn set_backed(&self, shard: ShardId, backed: bool);
     /// The highest time of this node.

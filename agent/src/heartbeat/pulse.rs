@@ -70,6 +70,7 @@ impl Pulse {
             leading: BTreeMap::new(),
             stood: BTreeMap::new(),
             unled_since: BTreeMap::new(),
+            committed: BTreeMap::new(),
             listed: 0,
         };
         let state = Mutex::new(state);
@@ -116,13 +117,17 @@ impl Pulse {
     pub fn heard(&self, heartbeat: &Heartbeat) -> HeartbeatReply {
         let now = self.clock.now();
         let from = heartbeat.from;
-        let was_dead = {
+        let (was_dead, owed) = {
             let mut state = self.lock();
             let was_dead = state.detector.verdict(now, from).state == VerdictState::Dead;
             state.detector.heard(now, from, heartbeat.incarnation);
             state.records.entry(from).or_default().take(now, heartbeat);
-            was_dead
+            let replicas = heartbeat.replicas.as_deref().unwrap_or_default();
+            (was_dead, state.owed(now, replicas))
         };
+        for shard in owed {
+            tokio::spawn(self.groups.remind(shard, from));
+        }
         if was_dead {
             tokio::spawn(self.groups.welcome_back(from));
             self.wake.notify_one();
@@ -245,6 +250,8 @@ impl Pulse {
             term: held.group.term,
             committed: held.committed,
         });
+        let claims: Vec<Claim> = claims.collect();
+        state.note_committed(now, &claims);
         let mark = list_mark(held);
         let changed = std::mem::replace(&mut state.listed, mark) != mark;
         let list = changed || state.sequence.is_multiple_of(BEATS_PER_LIST);
@@ -255,7 +262,7 @@ impl Pulse {
             sequence: state.sequence,
             hlc: self.groups.hlc(),
             load: self.groups.load(),
-            claims: claims.collect(),
+            claims,
             replicas: list.then(|| held.iter().map(|held| held.status.clone()).collect()),
             dead: state.records.keys().filter(dead).copied().collect(),
             revision: self.groups.revision(),

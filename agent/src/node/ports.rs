@@ -209,6 +209,15 @@ impl Groups for HeldGroups {
         })
     }
 
+    fn remind(&self, shard: ShardId, node: NodeId) -> BoxFuture<'static, ()> {
+        let group = self.replicas.get(shard);
+        Box::pin(async move {
+            if let Some(group) = group {
+                group.welcome_back(node).await;
+            }
+        })
+    }
+
     fn set_backed(&self, shard: ShardId, backed: bool) {
         if let Some(group) = self.replicas.get(shard) {
             group.set_backed(if backed { Backing::Majority } else { Backing::Minority });

@@ -48,3 +48,11 @@ fn lanes_that_died_silently_are_dialled_again() {
     run("storm", 5);
     run("storm", 6);
 }
+
+/// Seeds 12 and 38: a replica came back with its log whole, and the idle leader never told it what
+/// was committed.
+#[test]
+fn a_returned_replica_learns_what_is_committed() {
+    run("storm", 12);
+    run("storm", 38);
+}

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use evenkeel_shared::heartbeat::{Claim, ReplicaStatus};
 use evenkeel_shared::ids::{NodeId, ShardId};
 
 use crate::decide::detector::{Detector, VerdictState};
 use crate::decide::elector::backing::Backers;
 use crate::decide::elector::{Elector, GroupFacts, PeerFacts, Peers as PeerFactsMap, Unled};
+use crate::decide::reminder::Committed;
 use crate::heartbeat::registry::PeerRecord;
 
 /// Everything that changes under the pulse's lock.
@@ -22,6 +24,8 @@ pub(super) struct State {
     /// Elections that the elector has started: why, and when the shard was first held unled.
     pub(super) stood: BTreeMap<ShardId, (Unled, Duration)>,
     pub(super) unled_since: BTreeMap<ShardId, Duration>,
+    /// What each of them was last told to have committed.
+    pub(super) committed: BTreeMap<ShardId, Committed>,
     /// What the last full list said, to send the next one when it has changed.
     pub(super) listed: u64,
 }
@@ -69,6 +73,25 @@ impl State {
                 self.unled_since.remove(&group.shard);
             }
         }
+    }
+
+    /// Remembers how far each of these leaderships has got.
+    pub(super) fn note_committed(&mut self, now: Duration, claims: &[Claim]) {
+        let before = std::mem::take(&mut self.committed);
+        let known = claims.iter().map(|claim| {
+            let known = before.get(&claim.shard).copied();
+            (claim.shard, Committed::update(known, now, claim.committed))
+        });
+        self.committed = known.collect();
+    }
+
+    /// Shards that are led here, and of which these replicas should have applied more.
+    pub(super) fn owed(&self, now: Duration, replicas: &[ReplicaStatus]) -> Vec<ShardId> {
+        let owed = |status: &&ReplicaStatus| {
+            let known = self.committed.get(&status.shard);
+            known.is_some_and(|known| known.is_owed_to(now, status.applied))
+        };
+        replicas.iter().filter(owed).map(|status| status.shard).collect()
     }
 
     /// Every peer's last answer.
