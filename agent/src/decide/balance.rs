@@ -1,17 +1,18 @@
 //! What may be done so that nodes carry even shares: leaderships first, then copies.
 //!
-//! Invariant: a step is proposed only if the two nodes stay in order after it (a difference of two
-//! or more, relative to capacity), so that no step is ever taken back by the next plan.
+//! Invariant: a plan is made only if giver and taker stay in order after it (a difference of two or
+//! more, relative to capacity), so that nothing is ever taken back by the next one.
 
+mod leaders;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
+use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
 
-use super::facts::{Observed, ShardObserved, name, takes_more, wanted};
+use super::facts::{Observed, ShardObserved, name, wanted};
 use super::placement::{Candidate, crowding, share};
 use super::plan::{Step, StepKind};
 use super::repair::candidates;
@@ -48,7 +49,7 @@ pub fn balance(
         .filter_map(|shard| Some((shard, observed.shards.get(&shard.id)?)))
         .filter(|(shard, seen)| settled(facts, observed, shard, seen))
         .collect();
-    let mut steps = leaders(facts, observed, &free, settings.transfers_max);
+    let mut steps = leaders::transfers(facts, observed, &free, settings.transfers_max);
     let moving = moving(facts);
     if moving < settings.moves_max {
         let moved: BTreeSet<ShardId> = steps.iter().map(|step| step.shard).collect();
@@ -76,52 +77,6 @@ fn settled(
 fn moving(facts: &ClusterFacts) -> usize {
     let data = facts.shards.values().filter(|shard| !shard.id.is_system());
     data.filter(|shard| shard.replicas.len() > wanted(facts, shard)).count()
-}
-
-fn leaders(
-    facts: &ClusterFacts,
-    observed: &Observed,
-    free: &[(&ShardFacts, &ShardObserved)],
-    most: usize,
-) -> Vec<Step> {
-    let mut led: BTreeMap<NodeId, u32> = BTreeMap::new();
-    let data = observed.shards.iter().filter(|(shard, _)| !shard.is_system());
-    for leader in data.filter_map(|(_, seen)| seen.leader) {
-        *led.entry(leader.node()).or_default() += 1;
-    }
-    let capacity = |node: NodeId| facts.nodes.get(&node).map_or(1, |node| node.capacity);
-    let takes =
-        |node: NodeId| facts.nodes.get(&node).is_some_and(|node| takes_more(node, observed));
-    let mut steps: Vec<Step> = Vec::new();
-    while steps.len() < most {
-        let mut best: Option<(u64, &ShardObserved, ShardId, ReplicaId, ReplicaId)> = None;
-        for (shard, seen) in free {
-            let Some(from) = seen.leader else { continue };
-            if steps.iter().any(|step| step.shard == shard.id) {
-                continue;
-            }
-            let much = led.get(&from.node()).copied().unwrap_or(0);
-            for to in seen.voters.iter().copied().filter(|to| *to != from) {
-                let little = led.get(&to.node()).copied().unwrap_or(0);
-                let gain = gain((much, capacity(from.node())), (little, capacity(to.node())));
-                let fit = takes(to.node()) && seen.caught_up(to);
-                if let Some(gain) = gain.filter(|_| fit)
-                    && best.as_ref().is_none_or(|known| gain > known.0)
-                {
-                    best = Some((gain, seen, shard.id, from, to));
-                }
-            }
-        }
-        let Some((_, seen, shard, from, to)) = best else { break };
-        let count = |node: NodeId| led.get(&node).copied().unwrap_or(0);
-        let (giver, taker) = (name(facts, from.node()), name(facts, to.node()));
-        let (much, little) = (count(from.node()), count(to.node()));
-        let cause = format!("{giver} leads {much} shards, {taker} {little}");
-        steps.push(Step::new(shard, seen.epoch, StepKind::TransferLeader { from, to }, cause));
-        *led.entry(from.node()).or_default() -= 1;
-        *led.entry(to.node()).or_default() += 1;
-    }
-    steps
 }
 
 fn copies(
