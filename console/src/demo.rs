@@ -6,7 +6,6 @@
 mod child;
 mod load;
 mod plan;
-mod signals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +19,9 @@ use crate::cli::{
     CliError, Condition, ConsoleHook, ConsoleOptions, Exit, Session, Until, WriteLock, note,
     wait_until,
 };
+use crate::signals::Signals;
 use child::{AgentChild, Folder};
 use plan::{NodePlan, Plan};
-use signals::Signals;
 
 pub(crate) use plan::DemoArguments;
 

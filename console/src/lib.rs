@@ -8,3 +8,4 @@ pub mod tui;
 
 mod clock;
 mod random;
+mod signals;

@@ -5,10 +5,12 @@
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
 use vt100::{MouseProtocolMode, Parser};
 
 use crate::clock::{now, pause, wait_for};
@@ -21,9 +23,9 @@ const END_MAX: Duration = Duration::from_secs(45);
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     parser: Arc<Mutex<Parser>>,
-    keys: Box<dyn Write + Send>,
-    /// Held: closing it hangs the program up.
-    _master: Box<dyn MasterPty + Send>,
+    /// Our end; without it, the terminal is gone. The reader holds it open too, until it is told.
+    end: Option<(Box<dyn Write + Send>, Box<dyn MasterPty + Send>)>,
+    gone: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -39,15 +41,29 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).expect("the executable starts");
         let parser = Arc::new(Mutex::new(Parser::new(whole(rows), whole(columns), 0)));
         let reader = pair.master.try_clone_reader().expect("the terminal can be read");
-        read_on(reader, parser.clone());
+        let gone = Arc::new(AtomicBool::new(false));
+        read_on(reader, parser.clone(), gone.clone());
         let keys = pair.master.take_writer().expect("the terminal can be written to");
-        Self { child, parser, keys, _master: pair.master }
+        Self { child, parser, end: Some((keys, pair.master)), gone }
     }
 
     /// Presses keys.
     pub fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("the program reads its keys");
-        self.keys.flush().expect("the program reads its keys");
+        let (to_program, _) = self.end.as_mut().expect("the terminal is there");
+        to_program.write_all(keys.as_bytes()).expect("the program reads its keys");
+        to_program.flush().expect("the program reads its keys");
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process id"), Signal::TERM).expect("it is our child");
+    }
+
+    /// The terminal goes away, as when its window is closed: once the program writes again.
+    pub fn hang_up(&mut self) {
+        self.gone.store(true, Ordering::Relaxed);
+        self.end = None;
     }
 
     /// What stands on the screen.
@@ -130,10 +146,13 @@ fn whole(length: u16) -> NonZero<u16> {
 
 /// Feeds the emulator until the terminal closes.
 #[expect(clippy::disallowed_methods, reason = "a pseudo-terminal can only be read by blocking")]
-fn read_on(mut reader: Box<dyn Read + Send>, parser: Arc<Mutex<Parser>>) {
+fn read_on(mut reader: Box<dyn Read + Send>, parser: Arc<Mutex<Parser>>, gone: Arc<AtomicBool>) {
     std::thread::spawn(move || {
         let mut bytes = [0; 8 << 10];
         while let Ok(count @ 1..) = reader.read(&mut bytes) {
+            if gone.load(Ordering::Relaxed) {
+                return;
+            }
             parser.lock().expect("no holder of this lock panics").process(&bytes[..count]);
         }
     });

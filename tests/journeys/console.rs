@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel_tests::{Ports, Terminal};
+use evenkeel_tests::{Ports, Terminal, is_alive, wait_for};
 
 /// How long five agents in a debug build may take to be on the screen.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -82,6 +82,35 @@ fn a_node_is_killed_and_comes_back_on_a_screen_of_120_by_36() {
 #[test]
 fn a_node_is_killed_and_comes_back_on_a_screen_of_80_by_24() {
     kill_a_node_and_see_it_come_back((80, 24));
+}
+
+#[test]
+fn a_console_that_is_told_to_end_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = Ports::block();
+    let address = format!("127.0.0.1:{}", ports.base());
+    let mut terminal = Terminal::start(&["--connect", &address], (80, 24), folder.path());
+    terminal.wait("it says that nobody answers", SOON, |text| {
+        text.contains("no agent reachable").then_some(())
+    });
+    terminal.terminate();
+    assert_eq!(terminal.end(), 0);
+    terminal.assert_given_back();
+}
+
+#[test]
+fn a_demo_whose_terminal_goes_away_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = Ports::block();
+    let base = ports.base().to_string();
+    let words = ["demo", "--base-port", &base, "--nodes", "3", "--shards", "2"];
+    let mut terminal = Terminal::start(&words, (80, 24), folder.path());
+    terminal.wait("the console is open", START_MAX, |text| text.contains("1 Nodes").then_some(()));
+    let pid = terminal.pid();
+    terminal.hang_up();
+    wait_for("the demo has ended", SOON, || (!is_alive(pid)).then_some(()));
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "the demo's folder is gone");
 }
 
 #[test]

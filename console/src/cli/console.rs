@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 
 use super::{CliError, Exit, Session};
 use crate::demo::LoadStats;
+use crate::signals::Signals;
 
 /// Opens the console and ends when the operator leaves it.
 pub type ConsoleHook = fn(ConsoleOptions) -> BoxFuture<'static, ExitCode>;
@@ -80,5 +81,11 @@ pub(crate) async fn run(
     arguments: &ConsoleArguments,
     hook: ConsoleHook,
 ) -> Result<Exit, CliError> {
-    Ok(Exit::Code(hook(arguments.options(session.seeds().to_vec())).await))
+    let mut signals = Signals::listen().map_err(|error| CliError::local("hear signals", &error))?;
+    tokio::select! {
+        biased;
+        // Dropped, the console gives the terminal back.
+        () = signals.any() => Ok(Exit::Done),
+        code = hook(arguments.options(session.seeds().to_vec())) => Ok(Exit::Code(code)),
+    }
 }

@@ -94,8 +94,12 @@ impl Inbound {
             .ok_or_else(|| PeerError::Failed("no such transfer".to_owned()))?;
         let (vote, meta): (Vote, SnapshotMeta) = read(&finish.meta)?;
         let snapshot = staging.finish(finish.chunks, finish.hash).await.map_err(failed)?;
+        let index = meta.last_log_id.as_ref().map_or(0, |last| last.index);
         let snapshot = openraft::Snapshot { meta, snapshot };
-        answer(&self.raft.install_full_snapshot(vote, snapshot).await.map_err(failed)?)
+        let installed = self.raft.install_full_snapshot(vote, snapshot).await.map_err(failed)?;
+        let (shard, chunks) = (self.key.shard, finish.chunks);
+        tracing::info!(%shard, index, chunks, "filled from a snapshot: the log no longer reaches back");
+        answer(&installed)
     }
 
     fn check(&self, to: ReplicaId, history: History) -> Result<(), PeerError> {

@@ -1,6 +1,7 @@
-//! The terminal: taken, drawn to, and always given back, after a panic too.
+//! The terminal: taken, drawn to, and always given back: at the end, at a signal, after a panic.
 
 use std::io::{Write, stdout};
+use std::mem::ManuallyDrop;
 
 use color_eyre::eyre::Result;
 use crossterm::clipboard::CopyToClipboard;
@@ -12,9 +13,12 @@ use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use ratatui::layout::Size;
 use ratatui::{DefaultTerminal, Frame};
 
-/// The terminal while the console has it.
+/// The terminal while the console has it. Dropping it gives it back as well as can be: a signal
+/// ends the console by dropping it, and the terminal itself may be gone.
 pub(super) struct Screen {
-    terminal: DefaultTerminal,
+    /// Never dropped: ratatui's drop writes to the terminal, and panics when that is gone.
+    terminal: ManuallyDrop<DefaultTerminal>,
+    given_back: bool,
 }
 
 impl Screen {
@@ -28,11 +32,12 @@ impl Screen {
             restore_rest(panic);
         }));
         execute!(stdout(), EnableMouseCapture, EnableBracketedPaste)?;
-        Ok(Self { terminal })
+        Ok(Self { terminal: ManuallyDrop::new(terminal), given_back: false })
     }
 
     /// Gives the terminal back.
     pub(super) fn close(mut self) -> Result<()> {
+        self.given_back = true;
         self.terminal.show_cursor()?;
         release()
     }
@@ -75,6 +80,16 @@ impl Screen {
             EnableBracketedPaste
         )?;
         self.clear()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if !self.given_back {
+            // There is nobody to tell when the terminal has gone.
+            let _ = self.terminal.show_cursor();
+            let _ = release();
+        }
     }
 }
 

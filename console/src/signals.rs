@@ -1,6 +1,7 @@
-//! The signals that end a demo in an orderly way.
+//! The signals that end a console or a demo in an orderly way.
 //!
-//! They are heard from before the first child starts, so that none is ever left behind.
+//! They are heard from before the terminal is taken and the first child starts, so that the one is
+//! always given back and the other never left behind.
 
 use std::io;
 
