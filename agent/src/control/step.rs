@@ -91,17 +91,24 @@ async fn change_voters(
 /// The step with nodes by their names.
 fn describe(facts: &ClusterFacts, kind: &StepKind) -> String {
     let node = |replica: &ReplicaId| name(facts, replica.node());
+    let voters = |all: &[ReplicaId]| {
+        if all.len() == 1 { "becomes a voter" } else { "become voters" }
+    };
     let nodes = |all: &[ReplicaId]| all.iter().map(node).collect::<Vec<_>>().join(", ");
     match kind {
         StepKind::AddReplica { node } => format!("a replica for {}", name(facts, *node)),
         StepKind::AddLearner { replica } => format!("{} learns", node(replica)),
         StepKind::Promote { replicas, replaces } if replaces.is_empty() => {
-            format!("{} becomes a voter", nodes(replicas))
+            format!("{} {}", nodes(replicas), voters(replicas))
         }
         StepKind::Promote { replicas, replaces } => {
-            format!("{} becomes a voter in the place of {}", nodes(replicas), nodes(replaces))
+            let (come, go) = (nodes(replicas), nodes(replaces));
+            format!("{come} {} in the place of {go}", voters(replicas))
         }
-        StepKind::Demote { replicas } => format!("{} stops voting", nodes(replicas)),
+        StepKind::Demote { replicas } => {
+            let verb = if replicas.len() == 1 { "stops" } else { "stop" };
+            format!("{} {verb} voting", nodes(replicas))
+        }
         StepKind::Remove { replica } => format!("{} lets its replica go", node(replica)),
         StepKind::TransferLeader { from, to } => {
             format!("leadership from {} to {}", node(from), node(to))

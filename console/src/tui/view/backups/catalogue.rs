@@ -37,7 +37,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let inner =
         panel::render(frame, area, &Panel { title: "5 Backups", note, alarm: false }, scene.theme);
     let columns = [
-        words("id", 20, 0),
+        words("id", 21, 0),
         words("taken", 14, 1),
         figures("age", 5, 0),
         figures("shards", 6, 3),
