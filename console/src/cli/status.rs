@@ -11,6 +11,9 @@ use super::repeat::{self, Repeat};
 use super::session::node_name;
 use super::{CliError, Exit, Session, format};
 
+/// Shards that a sentence names before it counts the rest.
+const SHARDS_NAMED: usize = 8;
+
 /// What `status --json` prints.
 #[derive(Debug, Serialize)]
 struct Status {
@@ -108,22 +111,14 @@ impl Status {
 /// What an operator should look at, a sentence each, the most pressing first.
 fn attention(view: &ClusterView) -> Vec<String> {
     let mut sentences = Vec::new();
-    // What a restore builds beside serves nobody yet.
-    let serving = |shard: &&ShardView| shard.phase == ShardPhase::Serving;
-    let of_health =
-        |health| view.shards.iter().filter(serving).filter(move |shard| shard.health == health);
-    for shard in of_health(ShardHealth::Unavailable) {
-        sentences.push(format!("{} can't be written", shard.id));
-    }
+    sentences.extend(shards_that("can't be written", ShardHealth::Unavailable, view));
     for node in &view.nodes {
         if !matches!(node.state, NodeState::Up | NodeState::Left) {
             let why = if node.why.is_empty() { String::new() } else { format!(": {}", node.why) };
             sentences.push(format!("{} is {}{why}", node.name, node.state));
         }
     }
-    for shard in of_health(ShardHealth::UnderReplicated) {
-        sentences.push(format!("{} lacks a copy", shard.id));
-    }
+    sentences.extend(shards_that("without a copy to spare", ShardHealth::UnderReplicated, view));
     if view.controller.is_none() {
         sentences.push("no controller: nothing is repaired or balanced".into());
     }
@@ -139,8 +134,25 @@ fn attention(view: &ClusterView) -> Vec<String> {
     sentences
 }
 
+/// One sentence for all shards of that health, however many they are.
+fn shards_that(what: &str, health: ShardHealth, view: &ClusterView) -> Option<String> {
+    // What a restore builds beside serves nobody yet.
+    let serving = view.shards.iter().filter(|shard| shard.phase == ShardPhase::Serving);
+    let shards: Vec<String> =
+        serving.filter(|shard| shard.health == health).map(|shard| shard.id.to_string()).collect();
+    let named = shards.iter().take(SHARDS_NAMED).cloned().collect::<Vec<_>>().join(" ");
+    match shards.len() {
+        0 => None,
+        1 => Some(format!("{named} {what}")),
+        many @ 2..=SHARDS_NAMED => Some(format!("{many} shards {what}: {named}")),
+        many => Some(format!("{many} shards {what}: {named} +{}", many - SHARDS_NAMED)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use evenkeel_shared::ids::ShardId;
+
     use super::*;
     use crate::cli::fake::sample_view;
 
@@ -169,5 +181,11 @@ mod tests {
         view.shards[0].health = ShardHealth::Unavailable;
         let sentences = attention(&view);
         assert_eq!(sentences, ["s1 can't be written", "n2 is DOWN: refused"]);
+        view.shards[1].health = ShardHealth::Unavailable;
+        assert_eq!(attention(&view)[0], "2 shards can't be written: s1 s2");
+        let more = (3..=10).map(|id| ShardView { id: ShardId(id), ..view.shards[0].clone() });
+        view.shards.extend(more.collect::<Vec<_>>());
+        let all = "10 shards can't be written: s1 s2 s3 s4 s5 s6 s7 s8 +2";
+        assert_eq!(attention(&view)[0], all);
     }
 }
