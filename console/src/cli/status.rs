@@ -2,9 +2,7 @@
 //!
 //! The verdict is the agent's (law 4); this file only words it.
 
-use evenkeel_shared::view::{
-    ClusterView, Health, IntentPhase, NodeState, ShardHealth, ShardPhase, ShardView,
-};
+use evenkeel_shared::view::{ClusterView, Health, IntentPhase, NodeState, ShardHealth, ShardPhase};
 use serde::Serialize;
 
 use super::repeat::{self, Repeat};
@@ -152,6 +150,7 @@ fn shards_that(what: &str, health: ShardHealth, view: &ClusterView) -> Option<St
 #[cfg(test)]
 mod tests {
     use evenkeel_shared::ids::ShardId;
+    use evenkeel_shared::view::ShardView;
 
     use super::*;
     use crate::cli::fake::sample_view;

@@ -54,13 +54,19 @@ fn leaderships_move_by_way_of_a_node_that_shares_shards_with_both() {
         id += 1;
         world.add_shard(id, copies, &[], Some(leader));
     };
-    copies.iter().for_each(|copies| add(copies, 1));
+    for copies in &copies {
+        add(copies, 1);
+    }
     for leader in [2, 3, 4] {
         add(&[leader, 5, 1], leader);
         let others: Vec<u32> = [2, 3, 4].into_iter().filter(|node| *node != leader).collect();
-        (0..2).for_each(|_| add(&[leader, others[0], others[1]], leader));
+        for _ in 0..2 {
+            add(&[leader, others[0], others[1]], leader);
+        }
     }
-    (0..2).for_each(|_| add(&[5, 2, 3], 5));
+    for _ in 0..2 {
+        add(&[5, 2, 3], 5);
+    }
     assert_eq!([1, 2, 3, 4, 5].map(|node| led(&world, node)), [4, 3, 3, 3, 2]);
     let leaders_only = BalanceSettings { moves_max: 0, ..BalanceSettings::default() };
     let steps = balance(&world.facts, &world.observed, &BTreeSet::new(), &leaders_only);

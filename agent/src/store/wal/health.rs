@@ -74,3 +74,25 @@ impl Health {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    /// It was once taken for the moment itself: then a node that had run for a second gave up
+    /// every claim as soon as anything waited.
+    #[test]
+    fn what_waits_is_told_by_how_long_not_since_when() {
+        let health = Health::default();
+        assert_eq!(health.read(ms(90_000)).oldest_unsynced, None);
+        health.waiting_since(Some(ms(90_000)));
+        assert_eq!(health.read(ms(90_000)).oldest_unsynced, Some(ms(0)));
+        assert_eq!(health.read(ms(90_250)).oldest_unsynced, Some(ms(250)));
+        health.waiting_since(None);
+        assert_eq!(health.read(ms(99_000)).oldest_unsynced, None);
+    }
+}
