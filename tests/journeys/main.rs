@@ -10,6 +10,7 @@ mod drill;
 mod keys;
 mod kills;
 mod redis;
+mod repair;
 mod refusals;
 mod start;
 mod stop;
