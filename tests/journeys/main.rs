@@ -10,7 +10,7 @@ mod drill;
 mod keys;
 mod kills;
 mod redis;
-mod repair;
 mod refusals;
+mod repair;
 mod start;
 mod stop;
