@@ -47,12 +47,13 @@ pub(crate) const CONSOLE: Table = Table {
     folder: "console/src",
     prefix: "crate::",
     rows: &[
-        ("cli", "shared clock random demo"),
+        ("cli", "shared clock random signals demo"),
         ("clock", ""),
-        ("demo", "shared clock random cli"),
+        ("demo", "shared clock random signals cli"),
         ("lib", "*"),
         ("main", "*"),
         ("random", ""),
+        ("signals", ""),
         ("tui", "shared"),
     ],
 };
