@@ -49,6 +49,18 @@ impl Replicas {
         let machine = Machine::open(id, &self.ports.env, self.engine.clone())
             .await
             .map_err(|error| StoreError::Refused { why: error.to_string() })?;
+        let purged = self.ports.wal.purged(&key);
+        if purged > machine.status().applied {
+            // What the log gave up the state machine once had: its files are older than they say.
+            let why = format!(
+                "{} {}: its data ends before its log begins ({:?} is gone, {:?} applied)",
+                key.shard,
+                key.replica,
+                purged,
+                machine.status().applied
+            );
+            return Err(StoreError::Refused { why });
+        }
         let group = Group::open(self.ports.clone(), key, machine).await?;
         tracing::info!(shard = %key.shard, replica = %key.replica, "replica open");
         self.lock().insert(key.shard, group.clone());

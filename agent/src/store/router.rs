@@ -251,6 +251,11 @@ impl Router {
                     .scan(query)
                     .await
                     .map_err(|error| StoreError::Unavailable { why: error.to_string() })?;
+                // A leader that is behind the map may not know yet that others own its slots.
+                if !group.machine().status().is_open() {
+                    let why = format!("{shard} serves nobody now");
+                    return Err(StoreError::Unavailable { why });
+                }
                 let items = page.records.into_iter().map(|found| ScanItem {
                     slot: found.slot,
                     key: found.key,

@@ -87,11 +87,14 @@ impl Inbound {
 
     /// Checks and installs what was received.
     pub async fn snapshot_finish(&self, finish: SnapshotFinish) -> Result<Bytes, PeerError> {
-        let staging = self.staging.lock().await.take();
+        let staging = {
+            let mut staging = self.staging.lock().await;
+            // A late word of an older transfer must not end the one under way.
+            staging.take_if(|(transfer, _)| *transfer == finish.transfer)
+        };
+        let (_, staging) =
+            staging.ok_or_else(|| PeerError::Failed("no such transfer".to_owned()))?;
         self.filling.store(false, std::sync::atomic::Ordering::Relaxed);
-        let (_, staging) = staging
-            .filter(|(transfer, _)| *transfer == finish.transfer)
-            .ok_or_else(|| PeerError::Failed("no such transfer".to_owned()))?;
         let (vote, meta): (Vote, SnapshotMeta) = read(&finish.meta)?;
         let snapshot = staging.finish(finish.chunks, finish.hash).await.map_err(failed)?;
         let index = meta.last_log_id.as_ref().map_or(0, |last| last.index);

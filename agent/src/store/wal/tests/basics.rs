@@ -1,5 +1,7 @@
 //! What one replica's log gives back, in one life and after a restart.
 
+use std::time::Duration;
+
 use openraft::RaftLogReader;
 use openraft::storage::RaftLogStorage;
 
@@ -157,5 +159,11 @@ async fn the_operating_systems_disk_and_threads_serve_as_well() {
         log.save_vote(&vote(life + 1, 1)).await.unwrap();
         let found = log.try_get_log_entries(..).await.unwrap().len() as u64;
         assert_eq!(found, (life + 1) * 100);
+        // Its threads still write for a moment: two lives in one folder would harm each other,
+        // which in the product the folder's lock prevents.
+        let mut ended = wal.fatal();
+        drop((log, wal));
+        let gone = tokio::time::timeout(Duration::from_secs(60), ended.changed());
+        assert!(gone.await.expect("its threads end").is_err(), "nothing failed");
     }
 }
