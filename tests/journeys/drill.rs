@@ -48,6 +48,15 @@ fn an_act_without_a_quorum_is_in_the_journal_once_there_is_one() {
     cluster.agents[2].kill();
     let first = cluster.agents[0].pid().expect("a running agent has written its number");
 
+    // An act that was foretold before both were missed would be refused as stale.
+    wait_for("n1 misses both", SOON, || {
+        let nodes = cluster.run_at(0, &["nodes", "--json"]);
+        (nodes.code == Some(0)).then_some(())?;
+        let nodes = nodes.json();
+        let down = nodes.as_array()?.iter().filter(|node| node["state"] == "DOWN").count();
+        (down == 2).then_some(())
+    });
+
     // Nobody can commit a line now; the act is done all the same, and ends its only witness.
     let words = ["node", "kill", "n1", "--for", "1s", "--override", "n1", "--json"];
     let killed = cluster.run_at(0, &words).expect(0).json();
