@@ -65,7 +65,9 @@ impl System {
     ) -> Result<Applied, StoreError> {
         loop {
             let outcome = match self.router.leader_of(shard) {
-                Some(node) if node == self.me => self.propose_here(shard, command.clone()).await,
+                Some(node) if node == self.me => {
+                    within(by, shard, self.propose_here(shard, command.clone())).await
+                }
                 Some(node) => self.orders.propose(node, shard, command.clone(), by).await,
                 None => Err(StoreError::NoQuorum { shard }),
             };
@@ -99,7 +101,13 @@ impl System {
     ) -> Result<LeaderReply, StoreError> {
         loop {
             let outcome = match self.router.leader_of(shard) {
-                Some(node) if node == self.me => self.leader.perform(shard, order.clone()).await,
+                Some(node) if node == self.me => {
+                    let (leader, order) = (self.leader.clone(), order.clone());
+                    // A task of its own: what was begun is finished, whoever waits for it.
+                    let done = tokio::spawn(async move { leader.perform(shard, order).await });
+                    let ended = |error| StoreError::Unknown { why: format!("{shard}: {error}") };
+                    within(by, shard, async { done.await.map_err(ended)? }).await
+                }
                 Some(node) => self.orders.lead(node, shard, order.clone(), by).await,
                 None => Err(StoreError::NoQuorum { shard }),
             };
@@ -124,6 +132,17 @@ impl System {
         }
         self.orders.content_hash(node, shard, by).await
     }
+}
+
+/// A leader that was cut off answers nobody, and Raft never gives a proposal up: we do (safety
+/// rule 10).
+async fn within<T>(
+    by: Deadline,
+    shard: ShardId,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = |_| StoreError::Unknown { why: format!("{shard} did not answer in time") };
+    tokio::time::timeout(by.remaining(), answer).await.map_err(late)?
 }
 
 /// Only what certainly did nothing is asked again here.

@@ -59,7 +59,7 @@ async fn an_idle_writer_confirms_once_and_then_rests() {
     append(&mut log, vec![entry(1, 1, 10)]).await.unwrap();
     confirmed(&wal).await;
     let syncs = wal.sync_health().syncs;
-    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
     tokio::task::yield_now().await;
     assert_eq!(wal.sync_health().syncs, syncs);
     assert_eq!(wal.sync_health().oldest_unsynced, None);
