@@ -22,15 +22,15 @@ pub struct Unmerged {
     disk: Arc<dyn Disk>,
     work: Arc<dyn Work>,
     path: PathBuf,
-    /// How many lines the file holds; held while it is written.
-    held: Mutex<usize>,
+    /// The lines that the file holds; locked while it is written.
+    held: Mutex<Vec<Event>>,
 }
 
 impl Unmerged {
     /// The lines of a node with this data folder.
     pub fn new(env: &Env, folder: &Path) -> Self {
         let path = folder.join(FILE);
-        Self { disk: env.disk.clone(), work: env.work.clone(), path, held: Mutex::new(0) }
+        Self { disk: env.disk.clone(), work: env.work.clone(), path, held: Mutex::default() }
     }
 
     /// What an earlier process of this node left.
@@ -47,7 +47,7 @@ impl Unmerged {
         };
         match envelope::unseal::<Vec<Event>>(&bytes) {
             Ok(lines) => {
-                *held = lines.len();
+                held.clone_from(&lines);
                 lines
             }
             Err(error) => {
@@ -62,10 +62,11 @@ impl Unmerged {
     /// them: an emergency never waits for the patient.
     pub async fn hold(&self, lines: Vec<Event>) {
         let mut held = self.held.lock().await;
-        if lines.is_empty() && *held == 0 {
+        // While there is no quorum, the same lines come again and again.
+        if lines == *held {
             return;
         }
-        let count = lines.len();
+        let kept = lines.clone();
         let (disk, path) = (self.disk.clone(), self.path.clone());
         let written = self.work.run(move || {
             if !lines.is_empty() {
@@ -75,7 +76,7 @@ impl Unmerged {
             disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
         });
         match written.await {
-            Ok(()) => *held = count,
+            Ok(()) => *held = kept,
             Err(error) => {
                 tracing::error!(file = %self.path.display(), %error, "can't keep audit lines");
             }
@@ -120,6 +121,9 @@ mod tests {
             let first = lines_of(&disk);
             first.hold(vec![line("asked: kill n1")]).await;
             first.hold(vec![line("asked: kill n1"), line("done: n1 killed")]).await;
+            let syncs = disk.syncs();
+            first.hold(vec![line("asked: kill n1"), line("done: n1 killed")]).await;
+            assert_eq!(disk.syncs(), syncs, "what is held is not written again");
             disk.crash(seed);
             let second = lines_of(&disk);
             let found = second.recall().await;
