@@ -94,6 +94,13 @@ pub enum ArchiveError {
     },
 }
 
+impl ArchiveError {
+    /// Whether asking again may help: a disk or network may come back, damage does not heal.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+}
+
 /// Longest id of a backup.
 pub const ID_CHARS_MAX: usize = 64;
 /// A chunk is closed once it is this long: large enough to read in a row, small enough to retry.

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use color_eyre::eyre::{Report, WrapErr, eyre};
 
-use crate::config::{AgentArgs, AgentCommand, Config};
+use crate::config::{AgentArgs, AgentCommand, Config, ConfigError};
 use crate::env::{Env, fs};
 use crate::folder::FolderLock;
-use crate::supervise::{Stop, Supervision, Watch, stops};
+use crate::node::NodeError;
+use crate::supervise::{Stop, Supervision, USAGE, Watch, stops};
 use crate::{logging, node};
 
 /// The node agent: a replicated store that detects failures and heals.
@@ -35,7 +36,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(report) => {
             // The report is for a person; the log has its own line where there is one.
             let _ = writeln!(std::io::stderr(), "error: {}", one_line(&report));
-            ExitCode::FAILURE
+            if is_usage(&report) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -95,6 +96,14 @@ async fn run_agent(
         .await
         .wrap_err_with(|| format!("run node {name}"))?;
     Ok(0)
+}
+
+/// Whether other flags, or another file, are what is needed: starting again can't help.
+fn is_usage(report: &Report) -> bool {
+    report.chain().any(|cause| {
+        cause.is::<ConfigError>()
+            || matches!(cause.downcast_ref::<NodeError>(), Some(NodeError::Config(_)))
+    })
 }
 
 /// A report with its causes, in one line.

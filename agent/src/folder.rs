@@ -79,6 +79,21 @@ pub enum FolderError {
         /// The cluster that was found.
         ours: ClusterId,
     },
+    /// Leave `--join` out, name seeds of this cluster, or use an empty folder.
+    #[error(
+        "folder {path} belongs to cluster {ours}, but seed {seed} to {theirs}; \
+         name seeds of {ours} with --join, or give --data an empty folder"
+    )]
+    SeedOfOtherCluster {
+        /// The folder.
+        path: PathBuf,
+        /// The cluster in the folder.
+        ours: ClusterId,
+        /// The seed that was named.
+        seed: String,
+        /// The cluster of the seed.
+        theirs: ClusterId,
+    },
     /// Nothing but a bug or a copied folder leads here.
     #[error("folder {path} is {known} already and can't become {offered}")]
     OtherNode {

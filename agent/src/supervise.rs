@@ -34,7 +34,7 @@ const CHILD_VARIABLE: &str = "EVENKEEL_SUPERVISED";
 /// How long a child may take to end when asked; handing leaderships away takes well below a second.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// Exit code of a wrong command line: starting it again can't help.
-const USAGE: u8 = 2;
+pub const USAGE: u8 = 2;
 
 /// What to run, and where it leaves its wishes.
 #[derive(Clone)]

@@ -68,7 +68,11 @@ pub fn main(hooks: &Hooks) -> ExitCode {
         Err(error) => return finish(Err(CliError::local("start the runtime", &error))),
     };
     let session = Session::new(&cli.global);
-    let code = finish(runtime.block_on(run(command, &session, hooks)));
+    let result = runtime.block_on(run(command, &session, hooks));
+    if let (true, Err(error)) = (session.json() && !output::has_answered(), &result) {
+        error.report_json();
+    }
+    let code = finish(result);
     // Whatever still waits for a socket has nothing to say any more.
     runtime.shutdown_background();
     code

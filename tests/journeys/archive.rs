@@ -76,3 +76,33 @@ fn a_restore_over_a_running_cluster_can_be_undone_and_accepted() {
     cluster.run(&["restore", "undo", "--yes", "--override", "undo"]).expect(1);
     cluster.wait_healthy();
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the archive is damaged behind the agents' backs")]
+fn a_damaged_backup_is_refused_and_changes_nothing() {
+    let cluster = Cluster::start(3);
+    let archive = cluster.folder().join("archive");
+    cluster.run(&["kv", "put", "a", "kept"]).expect(0);
+    let id = create(&cluster, &archive);
+    let mut chunks = Vec::new();
+    files_below(&archive.join("chunks"), &mut chunks);
+    for chunk in chunks {
+        let mut bytes = std::fs::read(&chunk).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&chunk, bytes).unwrap();
+    }
+    let from = archive.display().to_string();
+    let words = ["restore", &id, "--from", &from, "--override", &id, "--yes", "--timeout", "60s"];
+    let output = cluster.run(&words).expect(1);
+    assert!(output.stderr.contains("damaged"), "{}", output.stderr);
+    cluster.run(&["wait", "--until", "settled", "--timeout", "30s"]).expect(0);
+    assert_eq!(cluster.run(&["kv", "get", "a"]).expect(0).stdout, "kept");
+    cluster.run(&["kv", "put", "a", "served"]).expect(0);
+}
+
+fn files_below(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("the archive has chunks") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() { files_below(&path, found) } else { found.push(path) }
+    }
+}

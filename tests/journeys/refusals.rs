@@ -60,6 +60,51 @@ fn a_taken_name_is_refused_when_joining() {
 }
 
 #[test]
+fn a_folder_of_another_cluster_is_refused_when_joining() {
+    let (cluster, mut other) = (one(), one());
+    other.agents[0].terminate();
+    let (data, seed) = (other.agents[0].plan.data(), cluster.addresses()[0].clone());
+    let data = data.display().to_string();
+    let words = ["agent", "--name", "n1", "--listen", "127.0.0.1:0", "--data"];
+    let output = evenkeel(&[&words[..], &[&data, "--join", &seed]].concat()).expect(1);
+    assert!(output.stderr.contains("belongs to cluster"), "{}", output.stderr);
+    assert!(output.stderr.contains(&format!("seed {seed}")), "{}", output.stderr);
+}
+
+#[test]
+fn settings_that_can_not_be_used_are_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let begun = ["agent", "--name", "n1", "--data", &data];
+    for (rest, named) in [
+        (&["--listen", "nowhere"][..], "--listen nowhere"),
+        (&["--bootstrap", "--shards", "0"], "--shards 0"),
+        (&["--listen", "127.0.0.1:0"], "--bootstrap"),
+    ] {
+        let output = evenkeel(&[&begun[..], rest].concat()).expect(2);
+        assert!(output.stderr.contains(named), "{}", output.stderr);
+    }
+    let output = evenkeel(&["agent", "--data", &data]).expect(2);
+    assert!(output.stderr.contains("--name is missing"), "{}", output.stderr);
+}
+
+#[test]
+fn a_script_finds_the_refusal_on_standard_output() {
+    let cluster = one();
+    let json = |words: &[&str], code| {
+        let output = cluster.run(&[words, &["--json"]].concat()).expect(code);
+        let answer: serde_json::Value = serde_json::from_str(&output.stdout).expect("one answer");
+        answer
+    };
+    let answer = json(&["node", "evict", "n9", "--yes"], 1);
+    assert!(answer["error"].as_str().unwrap().contains("n9"), "{answer}");
+    let answer = json(&["backup", "create", "--to", "nowhere"], 2);
+    assert_eq!(answer["exit"], 2, "{answer}");
+    let answer = evenkeel(&["status", "--json", "--connect", "127.0.0.1:1"]).expect(3).stdout;
+    assert!(answer.contains("\"error\""), "{answer}");
+}
+
+#[test]
 fn an_unknown_flag_is_a_usage_error() {
     for words in [&["agent", "--nonsense"][..], &["status", "--nonsense"], &["nonsense"]] {
         let output = evenkeel(words).expect(2);
@@ -73,7 +118,7 @@ fn an_unknown_key_of_the_configuration_file_is_refused() {
     let path = folder.path().join("agent.toml");
     std::fs::copy(env!("CARGO_MANIFEST_PATH"), &path).unwrap();
     let path = path.display().to_string();
-    let output = evenkeel(&["agent", "config", "--check", "--config", &path]).expect(1);
+    let output = evenkeel(&["agent", "config", "--check", "--config", &path]).expect(2);
     assert!(output.stderr.contains(&path), "{}", output.stderr);
 }
 

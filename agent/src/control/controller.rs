@@ -13,6 +13,7 @@ use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::view::{ClusterFacts, KeyspaceFacts, NodeState, ShardPhase, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::join_all;
+use tokio::task::JoinHandle;
 
 use super::operator::Operator;
 use super::{reconcile, restore, step};
@@ -28,6 +29,8 @@ const ROUND: Duration = Duration::from_millis(250);
 const WARM_UP: Duration = Duration::from_millis(1_500);
 /// The first shards are placed when no node has joined for this long.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
+/// A reason for doing nothing that has not come again for this long is news when it does.
+const DECLINED_KEPT: Duration = Duration::from_secs(60);
 /// How long one step may take.
 const STEP_MAX: Duration = Duration::from_secs(20);
 
@@ -38,15 +41,24 @@ pub struct Controller {
     leads_since: Option<Duration>,
     /// The number of nodes, and since when it is that.
     nodes: (usize, Duration),
-    /// What was declined last, so that each reason is written once.
-    declined: BTreeMap<ShardId, String>,
+    /// What was declined, and when last: each reason is written once, however often it comes.
+    declined: BTreeMap<(ShardId, String), Duration>,
+    /// Restores go on beside the rounds: filling shards takes long, and repair must not wait.
+    restoring: Option<JoinHandle<()>>,
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.stop_restoring();
+    }
 }
 
 impl Controller {
     /// A controller that has not looked yet.
     pub fn new(operator: Arc<Operator>) -> Self {
         let nodes = (0, Duration::ZERO);
-        Self { operator, leads_since: None, nodes, declined: BTreeMap::new() }
+        let declined = BTreeMap::new();
+        Self { operator, leads_since: None, nodes, declined, restoring: None }
     }
 
     /// Runs for ever; only looks while another node leads the system shard.
@@ -56,6 +68,7 @@ impl Controller {
             let (facts, observed) = self.operator.observer.observe();
             if !self.operator.observer.is_controller() {
                 self.leads_since = None;
+                self.stop_restoring();
                 continue;
             }
             let now = self.operator.env.clock.now();
@@ -80,9 +93,9 @@ impl Controller {
                 }
             }
         }
-        restore::drive(&self.operator, facts, by).await;
+        self.drive_restores(facts, by);
         let plan = repair(facts, observed, &RepairSettings::default());
-        self.note_declined(&plan);
+        self.note_declined(now, &plan);
         let busy: BTreeSet<ShardId> = plan.steps.iter().map(|step| step.shard).collect();
         let mut steps = plan.steps;
         if steps.is_empty() {
@@ -110,11 +123,28 @@ impl Controller {
         }
     }
 
-    /// Writes each reason for doing nothing once.
-    fn note_declined(&mut self, plan: &Plan) {
-        let declined: BTreeMap<ShardId, String> = plan.declined.iter().cloned().collect();
-        for (shard, why) in &declined {
-            if self.declined.get(shard) != Some(why) {
+    /// Another controller goes on where the intent stands.
+    fn stop_restoring(&mut self) {
+        if let Some(restoring) = self.restoring.take() {
+            restoring.abort();
+        }
+    }
+
+    fn drive_restores(&mut self, facts: &ClusterFacts, by: Deadline) {
+        let under_way = self.restoring.as_ref().is_some_and(|task| !task.is_finished());
+        if facts.intents.is_empty() || under_way {
+            return;
+        }
+        let (operator, facts) = (self.operator.clone(), facts.clone());
+        self.restoring =
+            Some(tokio::spawn(async move { restore::drive(&operator, &facts, by).await }));
+    }
+
+    /// Writes each reason for doing nothing once, and again when it had been gone for a while.
+    fn note_declined(&mut self, now: Duration, plan: &Plan) {
+        self.declined.retain(|_, last| now.saturating_sub(*last) < DECLINED_KEPT);
+        for (shard, why) in &plan.declined {
+            if self.declined.insert((*shard, why.clone()), now).is_none() {
                 let journal = &self.operator.journal;
                 let what = format!("{shard}: nothing can be done now");
                 let mut line = journal.line(EventKind::Placement, Severity::Warn, what);
@@ -123,7 +153,6 @@ impl Controller {
                 journal.write(line);
             }
         }
-        self.declined = declined;
     }
 }
 

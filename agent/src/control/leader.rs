@@ -10,7 +10,7 @@ use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
 use evenkeel_shared::version::Hlc;
 
-use crate::backup::{Archive, ImageReader, ImageWriter};
+use crate::backup::{Archive, ArchiveError, ImageReader, ImageWriter};
 use crate::env::Env;
 use crate::store::group::Group;
 use crate::store::machine::MachinePhase;
@@ -131,9 +131,9 @@ impl Leader {
             let why = format!("{shard} can't be filled now");
             return Err(StoreError::Unavailable { why });
         }
-        let archive = Archive::open(archive).map_err(unavailable)?;
+        let archive = Archive::open(archive).map_err(unreadable)?;
         let mut reader = ImageReader::new(&archive, image.clone());
-        while let Some(records) = reader.next().await.map_err(unavailable)? {
+        while let Some(records) = reader.next().await.map_err(unreadable)? {
             let ingest = Command::Ingest { hlc: Hlc::default(), records };
             let Applied::Batch(results) = group.propose(ingest).await? else {
                 return Err(StoreError::Unknown { why: format!("{shard} took no records") });
@@ -148,6 +148,15 @@ impl Leader {
 
     fn group(&self, shard: ShardId) -> Result<Arc<Group>, StoreError> {
         self.replicas.get(shard).ok_or(StoreError::NotLeader { shard, leader: None })
+    }
+}
+
+/// A disk that fails is asked again; damage is final, and the restore with it.
+pub(super) fn unreadable(error: ArchiveError) -> StoreError {
+    if error.may_pass() {
+        unavailable(error)
+    } else {
+        StoreError::Refused { why: error.to_string() }
     }
 }
 

@@ -177,7 +177,7 @@ impl Operator {
                 self.wait_for_restore(intent, by).await
             }
             Action::RestoreAccept => self.end_restore(by).await,
-            Action::RestoreUndo => self.undo_restore(by).await,
+            Action::RestoreUndo => self.undo_restore(actor, by).await,
         }
     }
 
@@ -305,21 +305,26 @@ impl Operator {
         Ok(format!("restore accepted, {dropped} replaced shards dropped"))
     }
 
-    async fn undo_restore(&self, by: Deadline) -> Result<String, StoreError> {
+    async fn undo_restore(&self, actor: &str, by: Deadline) -> Result<String, StoreError> {
         let facts = self.system.facts();
         let Some(intent) = facts.intents.values().next() else {
             return Err(StoreError::Refused { why: "no restore is waiting".to_owned() });
         };
-        let command = SystemCommand::AdvanceIntent {
-            intent: intent.id,
-            from: IntentPhase::Complete,
-            to: IntentPhase::UndoSealing,
+        // Nothing has been sealed while the new shards are being filled: the old ones serve on.
+        let (from, to, done) = if intent.phase == IntentPhase::Building {
+            let why = format!("called off by {actor}");
+            let to = IntentPhase::Failed(why);
+            (IntentPhase::Building, to, "restore called off, nothing was changed")
+        } else {
+            let to = IntentPhase::UndoSealing;
+            (IntentPhase::Complete, to, "restore undone, what was served before is served again")
         };
+        let command = SystemCommand::AdvanceIntent { intent: intent.id, from, to };
         self.system.change(command, by).await?;
         let mut facts = self.system.facts.clone();
         let gone = facts.wait_for(|facts| facts.intents.is_empty());
         match tokio::time::timeout(by.remaining(), gone).await {
-            Ok(_) => Ok("restore undone, what was served before is served again".to_owned()),
+            Ok(_) => Ok(done.to_owned()),
             Err(_) => Err(StoreError::Unknown { why: "the undo is still under way".to_owned() }),
         }
     }

@@ -254,9 +254,8 @@ impl Drive<'_> {
 
 /// Reads a backup's manifest.
 pub(super) async fn read_manifest(archive: &str, backup: &str) -> Result<Manifest, StoreError> {
-    let refused =
-        |error: crate::backup::ArchiveError| StoreError::Refused { why: error.to_string() };
-    Archive::open(archive).map_err(refused)?.manifest(backup).await.map_err(refused)
+    let unreadable = super::leader::unreadable;
+    Archive::open(archive).map_err(unreadable)?.manifest(backup).await.map_err(unreadable)
 }
 
 fn words(phase: &IntentPhase) -> &'static str {

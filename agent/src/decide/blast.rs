@@ -145,13 +145,16 @@ impl World<'_> {
             Some((IntentPhase::Complete, _)) => {
                 flight.notes.push("every write since the restore is dropped".to_owned());
             }
-            Some((phase @ (IntentPhase::UndoSealing | IntentPhase::UndoOpening), _)) => {
-                flight.refused = Some(format!("the restore is {}", phase_words(&phase)));
-            }
-            Some(_) => {
+            Some((IntentPhase::Building, _)) => {
                 flight.harm = Harm::None;
                 flight.writes_dropped = Some(0);
                 flight.notes.push("the restore serves nobody yet: nothing is dropped".to_owned());
+            }
+            Some((phase, _)) => {
+                flight.refused = Some(format!("the restore is {}", phase_words(&phase)));
+                if matches!(phase, IntentPhase::Sealing | IntentPhase::Opening) {
+                    flight.safer = Some("wait until it is complete, then undo it".to_owned());
+                }
             }
         }
         flight

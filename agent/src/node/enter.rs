@@ -16,13 +16,15 @@ use evenkeel_shared::wire::serve::caller_config;
 use super::NodeError;
 use crate::config::{Address, Config, Entry};
 use crate::env::Env;
-use crate::folder::{Folder, KnownPeer, Membership};
+use crate::folder::{Folder, FolderError, KnownPeer, Membership};
 use crate::rpc::identity::Identity;
 
 /// Between two rounds of asking all seeds.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// How long one seed may take to admit us: it may wait for an election itself.
 const ADMIT_MAX: Duration = Duration::from_secs(5);
+/// How long a node that comes back waits to hear which cluster its seeds belong to.
+const SEEDS_MAX: Duration = Duration::from_millis(500);
 /// Rounds after which silence is said aloud.
 const ROUNDS_QUIET: u32 = 25;
 /// Rounds that a node which may also found a cluster waits for a seed to answer.
@@ -52,7 +54,11 @@ impl Entrance<'_> {
     pub(super) async fn enter(&self, folder: &mut Folder) -> Result<Membership, NodeError> {
         let known = folder.identity().membership;
         match self.config.entry(known.is_some())? {
-            Entry::Return => Ok(known.expect("entry returns only where a membership is known")),
+            Entry::Return => {
+                let known = known.expect("entry returns only where a membership is known");
+                self.check_seeds_are_of(folder, known.cluster).await?;
+                Ok(known)
+            }
             Entry::Found(_) => self.found(folder),
             Entry::Join(seeds) => {
                 let admission = self.ask(&seeds, u32::MAX).await?;
@@ -130,14 +136,8 @@ impl Entrance<'_> {
 
     /// Seeds of different clusters are a mistake that must not be decided by who answers first.
     async fn check_one_cluster(&self, seeds: &[Address], ours: ClusterId) -> Result<(), NodeError> {
-        for seed in seeds {
-            let hello =
-                Hello { cluster: None, caller: self.identity.caller(), service: Service::Store };
-            let called = hello::call(self.env.net.as_ref(), &seed.to_string(), hello).await;
-            if let Ok((welcome, _)) = called
-                && let Some(theirs) = welcome.cluster
-                && theirs != ours
-            {
+        for (seed, theirs) in self.clusters_of(seeds).await {
+            if theirs != ours {
                 let why = format!(
                     "the seeds belong to different clusters: {seed} to {theirs}, another to \
                      {ours}; name seeds of one cluster"
@@ -146,6 +146,34 @@ impl Entrance<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whoever says `--join` means that cluster: a folder of another one must not serve quietly. A
+    /// seed that does not answer says nothing, and holds nobody up.
+    async fn check_seeds_are_of(&self, folder: &Folder, ours: ClusterId) -> Result<(), NodeError> {
+        let asked = self.clusters_of(&self.config.join);
+        let answers = tokio::time::timeout(SEEDS_MAX, asked).await.unwrap_or_default();
+        match answers.into_iter().find(|(_, theirs)| *theirs != ours) {
+            None => Ok(()),
+            Some((seed, theirs)) => Err(FolderError::SeedOfOtherCluster {
+                path: folder.path().to_owned(),
+                ours,
+                seed: seed.to_string(),
+                theirs,
+            }
+            .into()),
+        }
+    }
+
+    /// Which cluster each seed belongs to, of those that answer and belong to one.
+    async fn clusters_of<'s>(&self, seeds: &'s [Address]) -> Vec<(&'s Address, ClusterId)> {
+        let asked = seeds.iter().map(|seed| async move {
+            let hello =
+                Hello { cluster: None, caller: self.identity.caller(), service: Service::Store };
+            let called = hello::call(self.env.net.as_ref(), &seed.to_string(), hello).await;
+            called.ok().and_then(|(welcome, _)| Some((seed, welcome.cluster?)))
+        });
+        futures::future::join_all(asked).await.into_iter().flatten().collect()
     }
 }
 

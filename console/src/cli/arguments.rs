@@ -43,6 +43,7 @@ pub(crate) struct Global {
         env = "EVENKEEL_CONNECT",
         value_name = "ADDR,..",
         value_delimiter = ',',
+        value_parser = address,
         default_value = "127.0.0.1:7400,127.0.0.1:7410"
     )]
     pub(crate) connect: Vec<String>,
@@ -94,6 +95,17 @@ pub(crate) enum Command {
     /// Measure throughput, latency, and outages
     #[command(subcommand)]
     Bench(BenchCommand),
+}
+
+/// Reads `host:port`; a name is left for the dial to look up.
+fn address(text: &str) -> Result<String, String> {
+    let usable = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        let whole = !host.is_empty() && (bracketed || !host.contains(':'));
+        whole && port.parse::<u16>().is_ok_and(|port| port != 0)
+    });
+    let hint = "is not HOST:PORT: try one like 127.0.0.1:7400";
+    if usable { Ok(text.to_owned()) } else { Err(format!("{text:?} {hint}")) }
 }
 
 /// Reads a size: `256`, `64KiB`, `1MiB`.
@@ -195,6 +207,16 @@ mod tests {
             "shard switchover x",
             "--timeout soon status",
             "demo --nodes 0",
+            "status --connect localhost",
+            "status --connect 127.0.0.1:0",
+            "status --connect 127.0.0.1:70000",
+            "status --connect a:1,",
+            "bench put --clients 0",
+            "bench put --secs 0",
+            "bench get --keys 0",
+            "bench put --value-bytes 2MiB",
+            "bench outage --busiest --kills 0",
+            "bench outage --busiest --writers 0",
         ] {
             let error = read(words).expect_err(words);
             assert_eq!(error.exit_code(), 2, "{words}");

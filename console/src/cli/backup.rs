@@ -10,7 +10,6 @@ use evenkeel_shared::view::{BackupRecord, ClusterView};
 use serde::Serialize;
 
 use super::act::{self, Acted, Override, Wish};
-use super::session::Operator;
 use super::table::{Align, Table};
 use super::{CliError, Exit, Session, format, json, note, output, repeat};
 
@@ -83,7 +82,8 @@ pub(crate) async fn run(session: &Session, command: BackupCommand) -> Result<Exi
 async fn create(session: &Session, folder: &str) -> Result<Exit, CliError> {
     let archive = archive(folder)?;
     let operator = session.operator().await?;
-    let known = operator.view(session.timeout()).await?.backups.len();
+    let view = operator.view(session.timeout()).await?;
+    let known = view.backups.len();
     let timeout = session.timeout_or(TIMEOUT);
     let over = crate::clock::now() + timeout;
     let action = Action::Backup { archive: archive.clone() };
@@ -97,7 +97,7 @@ async fn create(session: &Session, folder: &str) -> Result<Exit, CliError> {
                 new.find(|record| record.archive == archive).map(|record| record.id.clone())
             };
             let started = over.saturating_sub(timeout);
-            let id = until(session, &operator, over, made).await?;
+            let id = until(&session.with_nodes_of(&view), over, made).await?;
             let took = crate::clock::now().saturating_sub(started);
             let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let what = format!("backup {id} made");
@@ -108,15 +108,14 @@ async fn create(session: &Session, folder: &str) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Asks for views until one has what is looked for.
+/// Asks any agent for views until one has what is looked for.
 pub(crate) async fn until<T>(
     session: &Session,
-    operator: &Operator,
     over: Duration,
-    look: impl Fn(&ClusterView) -> Option<T>,
+    mut look: impl FnMut(&ClusterView) -> Option<T>,
 ) -> Result<T, CliError> {
     loop {
-        if let Ok(view) = operator.view(session.timeout()).await
+        if let Ok(view) = session.view().await
             && let Some(found) = look(&view)
         {
             return Ok(found);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use evenkeel_shared::client::ClientError;
 use evenkeel_shared::error::AdminError;
+use serde::Serialize;
 
 /// How a command that ran to its end came out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,6 +77,14 @@ pub(crate) enum CliError {
     Output(#[source] io::Error),
 }
 
+/// What a command that failed prints with `--json`, unless its own answer says so.
+#[derive(Debug, Serialize)]
+struct ErrorRow<'a> {
+    error: String,
+    r#try: &'a str,
+    exit: u8,
+}
+
 impl CliError {
     /// The command line can't be followed.
     pub(crate) fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -115,6 +124,21 @@ impl CliError {
             | Self::Unreachable { hint, .. }
             | Self::Unknown { hint, .. } => hint,
             Self::Output(_) => "",
+        }
+    }
+
+    /// Writes the same as one JSON value to standard output, where a script looks for an answer.
+    pub(crate) fn report_json(&self) {
+        let row = ErrorRow { error: self.to_string(), r#try: self.hint(), exit: self.number() };
+        // Where standard output is closed, standard error and the exit code are left.
+        let _ = super::json(&row);
+    }
+
+    fn number(&self) -> u8 {
+        match self.exit() {
+            Exit::Usage => 2,
+            Exit::Unreachable => 3,
+            _ => 1,
         }
     }
 

@@ -20,6 +20,7 @@ pub(crate) enum KvCommand {
     /// Set a value
     Put {
         /// The key
+        #[arg(value_parser = point::key)]
         key: String,
         /// The value
         #[arg(required_unless_present = "file")]
@@ -31,11 +32,13 @@ pub(crate) enum KvCommand {
     /// Print a value, byte for byte; exit 1 when there is none
     Get {
         /// The key
+        #[arg(value_parser = point::key)]
         key: String,
     },
     /// Remove a key
     Delete {
         /// The key
+        #[arg(value_parser = point::key)]
         key: String,
     },
     /// Set a value if the record is as expected; exit 1 when it is not

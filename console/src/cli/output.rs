@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -25,8 +26,17 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), CliError> {
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(CliError::Output)
 }
 
+/// Whether this process has answered in JSON: a refusal must not add a second answer to it.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
+
+/// Whether [`json`] has written anything.
+pub(crate) fn has_answered() -> bool {
+    ANSWERED.load(Ordering::Relaxed)
+}
+
 /// One JSON value on one line.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), CliError> {
+    ANSWERED.store(true, Ordering::Relaxed);
     let mut stdout = io::stdout().lock();
     serde_json::to_writer(&mut stdout, value).map_err(|error| CliError::Output(error.into()))?;
     stdout.write_all(b"\n").and_then(|()| stdout.flush()).map_err(CliError::Output)

@@ -56,6 +56,17 @@ impl Session {
         Self::new(&Global { connect: seeds, json: false, timeout: None, yes: false })
     }
 
+    /// The same session, which also asks the nodes of this view: one that was named may die.
+    pub(crate) fn with_nodes_of(&self, view: &ClusterView) -> Self {
+        let mut wider = self.clone();
+        for node in &view.nodes {
+            if !wider.global.connect.contains(&node.addresses.rpc) {
+                wider.global.connect.push(node.addresses.rpc.clone());
+            }
+        }
+        wider
+    }
+
     /// Agents to begin with.
     pub(crate) fn seeds(&self) -> &[String] {
         &self.global.connect

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use evenkeel_shared::client::{ClientError, StoreHandle};
+use evenkeel_shared::limits::VALUE_BYTES_MAX;
 use futures::future::join_all;
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -20,16 +21,16 @@ const LATENCY_US_MAX: u64 = 600_000_000;
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct ClosedArguments {
     /// Requests under way at once
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     clients: u32,
     /// How long
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     secs: u64,
     /// Length of each value
-    #[arg(long, default_value = "256", value_parser = size)]
+    #[arg(long, default_value = "256", value_parser = value_size)]
     value_bytes: u64,
     /// Keys in use
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     keys: u64,
 }
 
@@ -70,6 +71,13 @@ struct Tally {
     errors: u64,
     unknown: u64,
     not_found: u64,
+}
+
+/// A value's size: one that no shard takes would only be refused, request after request.
+fn value_size(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    let max = VALUE_BYTES_MAX as u64;
+    if bytes <= max { Ok(bytes) } else { Err(format!("a value has at most {max} bytes")) }
 }
 
 /// Runs the command.

@@ -44,11 +44,11 @@ pub(crate) struct OutageArguments {
     #[command(flatten)]
     victim: VictimArguments,
     /// How many kills
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     kills: u32,
     /// Writers, spread evenly over the shards
-    #[arg(long, default_value_t = 32)]
-    writers: usize,
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    writers: u32,
     /// How long each victim stays down
     #[arg(long = "for", value_name = "TIME", default_value = "2s",
           value_parser = humantime::parse_duration)]
@@ -82,7 +82,7 @@ struct Watch {
 #[derive(Debug, Serialize)]
 struct OutageReport {
     kills: Vec<KillRow>,
-    writers: usize,
+    writers: u32,
     samples: usize,
     outage_ms: Option<Spread>,
     acknowledged: u64,
@@ -273,12 +273,13 @@ fn serving(view: &ClusterView) -> impl Iterator<Item = (ShardId, &[SlotRange])> 
 fn start_writers(
     session: &Session,
     view: &ClusterView,
-    number: usize,
+    number: u32,
     watch: &Arc<Watch>,
 ) -> JoinSet<()> {
     let store = session.store();
     let shards: Vec<(ShardId, &[SlotRange])> = serving(view).collect();
     let mut writers = JoinSet::new();
+    let number = usize::try_from(number).unwrap_or(usize::MAX);
     for writer in 0..number.max(shards.len()) {
         let Some((_, slots)) = shards.get(writer % shards.len().max(1)) else { break };
         let key = key_within(slots, writer);
@@ -358,7 +359,7 @@ impl KillRow {
 }
 
 impl OutageReport {
-    fn of(kills: Vec<KillRow>, writers: usize, watch: &Watch) -> Self {
+    fn of(kills: Vec<KillRow>, writers: u32, watch: &Watch) -> Self {
         let gaps: Vec<Duration> = kills.iter().flat_map(|kill| kill.gaps.clone()).collect();
         Self {
             kills,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use evenkeel_shared::client::ClientError;
 use evenkeel_shared::command::{Expected, OperationResult};
 use evenkeel_shared::ids::{Epoch, ShardId};
-use evenkeel_shared::limits::VALUE_BYTES_MAX;
+use evenkeel_shared::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use evenkeel_shared::service::store::{ReadLevel, ReadReply, WriteReply};
 use evenkeel_shared::version::Version;
 use serde::Serialize;
@@ -23,6 +23,7 @@ use crate::cli::{CliError, Exit, Session, json, line, output};
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct CasArguments {
     /// The key
+    #[arg(value_parser = key)]
     key: String,
     /// The new value
     value: String,
@@ -63,6 +64,15 @@ struct ReadRow {
     version: Option<Version>,
     level: ReadLevel,
     age_ms: u64,
+}
+
+/// A key as the command line may give it.
+pub(crate) fn key(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("a key has at least one byte".to_owned()),
+        1..=KEY_BYTES_MAX => Ok(text.to_owned()),
+        bytes => Err(format!("a key has at most {KEY_BYTES_MAX} bytes, this one {bytes}")),
+    }
 }
 
 /// The value of a put, from the command line, a file or standard input.
@@ -272,6 +282,13 @@ mod tests {
             "age_ms": 0,
         });
         assert_eq!(to_value(ReadRow::of(&reply)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_key_has_its_bounds() {
+        assert!(key("").is_err());
+        assert!(key(&"k".repeat(KEY_BYTES_MAX)).is_ok());
+        assert!(key(&"k".repeat(KEY_BYTES_MAX + 1)).is_err());
     }
 
     #[test]
