@@ -10,6 +10,7 @@ pub mod observer;
 pub mod operator;
 pub mod ports;
 mod reconcile;
+mod removal;
 mod restore;
 mod step;
 pub mod system;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use evenkeel_shared::ids::{ClusterId, Incarnation};
 
-pub use identity::{Identity, IdentityError, KnownPeer, Membership};
+pub use identity::{Identity, IdentityError, KnownPeer, Membership, OpenedReplica};
 pub use lock::FolderLock;
 
 use crate::env::fs::{self, Disk};
@@ -190,6 +190,12 @@ impl Folder {
         self.change(|identity| identity.membership = Some(membership))
     }
 
+    /// Keeps the new copy of the system shard that the cluster has given for a damaged one.
+    pub fn replace_system_replica(&mut self, membership: Membership) -> Result<(), FolderError> {
+        self.check_cluster(membership.cluster)?;
+        self.change(|identity| identity.membership = Some(membership))
+    }
+
     /// Whether the folder may be used with that cluster.
     pub fn check_cluster(&self, ours: ClusterId) -> Result<(), FolderError> {
         match &self.identity.membership {
@@ -208,6 +214,18 @@ impl Folder {
             return Ok(());
         }
         self.change(|identity| identity.peers = peers)
+    }
+
+    /// Notes which replicas are opened here, and which are not any more. Blocks.
+    pub fn note_replicas(
+        &mut self,
+        opened: &[OpenedReplica],
+        removed: &[OpenedReplica],
+    ) -> Result<(), FolderError> {
+        self.change(|identity| {
+            identity.opened.extend(opened);
+            identity.opened.retain(|replica| !removed.contains(replica));
+        })
     }
 
     /// The change counts only once it is on disk.
@@ -251,6 +269,7 @@ fn fresh(path: &Path, names: &[String], opener: Opener) -> Result<Identity, Fold
         incarnation: Incarnation(1),
         membership: None,
         peers: Vec::new(),
+        opened: std::collections::BTreeSet::new(),
     })
 }
 

@@ -5,6 +5,7 @@
 mod control;
 mod enter;
 mod events;
+mod ledger;
 mod load;
 mod parts;
 mod ports;
@@ -128,7 +129,7 @@ pub async fn run(
             None => Ok(()),
             Some(membership) => {
                 identity.join(membership.cluster, membership.node);
-                let parts = parts::Parts::open(parts::Opening {
+                let opening = parts::Parts::open(parts::Opening {
                     env: env.clone(),
                     config: config.clone(),
                     identity,
@@ -137,10 +138,17 @@ pub async fn run(
                     folder,
                     fittings,
                     ended: ended.clone(),
-                })
-                .await?;
+                });
+                // A damaged copy of the system shard is replaced while it opens: that may wait.
+                let opened = tokio::select! {
+                    parts = opening => Some(parts?),
+                    () = &mut stop => None,
+                };
                 let gateways = parts::Gateways { resp: listeners.resp, http: listeners.http };
-                parts.run(&server, gateways, stop).await
+                match opened {
+                    Some(parts) => parts.run(&server, gateways, stop).await,
+                    None => Ok(()),
+                }
             }
         }
     };

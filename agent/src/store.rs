@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod group;
+pub mod ledger;
 pub mod machine;
 pub mod network;
 pub mod peers;

@@ -107,6 +107,31 @@ pub struct ReplicaStatus {
     pub ops_s: f64,
     /// Whether it is filled from a snapshot now.
     pub filling: bool,
+    /// Why its data can't be trusted, if so: it is out of service.
+    pub damaged: Option<String>,
+}
+
+impl ReplicaStatus {
+    /// A replica that can't be opened: nothing is known of it but why.
+    pub fn out_of_service(shard: ShardId, replica: ReplicaId, why: String) -> Self {
+        Self {
+            shard,
+            replica,
+            role: RaftRole::Stopped,
+            term: 0,
+            leader: None,
+            last: 0,
+            applied: 0,
+            epoch: Epoch::default(),
+            voters: Vec::new(),
+            learners: Vec::new(),
+            chain: 0,
+            log_bytes: 0,
+            ops_s: 0.0,
+            filling: false,
+            damaged: Some(why),
+        }
+    }
 }
 
 /// A replica's role in Raft.

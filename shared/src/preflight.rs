@@ -56,6 +56,11 @@ pub enum Action {
     RestoreAccept,
     /// Put back what a restore has replaced.
     RestoreUndo,
+    /// Give a dead node's data up for good, so that it may join again with an empty folder.
+    Reinit {
+        /// The node.
+        node: NodeId,
+    },
 }
 
 /// What an act would do.

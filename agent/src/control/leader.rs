@@ -59,7 +59,9 @@ impl Leader {
 
     /// The content hash of this node's replica.
     pub async fn content_hash(&self, shard: ShardId) -> Result<ContentHash, StoreError> {
-        let group = self.group(shard)?;
+        let Some(group) = self.replicas.get(shard) else {
+            return Err(unavailable(format!("{} has no copy of {shard} in service", self.me)));
+        };
         let content = group.machine().content_hash().await.map_err(unavailable)?;
         Ok(ContentHash {
             node: self.me,

@@ -129,7 +129,11 @@ impl Observer {
             revision: Some(facts.revision),
             dead: dead.copied().collect(),
             claims: claims.collect(),
-            replicas: held.iter().map(|held| held.status.clone()).collect(),
+            replicas: held
+                .iter()
+                .map(|held| held.status.clone())
+                .chain(self.groups.out_of_service())
+                .collect(),
         }
     }
 

@@ -10,13 +10,13 @@ use evenkeel_shared::event::{EventKind, Severity};
 use evenkeel_shared::ids::{IntentId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::preflight::{Action, Outcome, Preflight};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
-use evenkeel_shared::view::{IntentPhase, NodeIntent, SystemCommand};
+use evenkeel_shared::view::{IntentPhase, NodeIntent, ReplicaRole, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 
 use super::journal::Journal;
 use super::observer::Observer;
 use super::system::System;
-use super::{backup, drill, restore};
+use super::{backup, drill, removal, restore};
 use crate::config::Config;
 use crate::decide::blast;
 use crate::decide::facts::Observed;
@@ -161,11 +161,8 @@ impl Operator {
                 let verb = if *undo { "serves again" } else { "is being drained" };
                 Ok(format!("{} {verb}", self.name(*node)))
             }
-            Action::Evict { node } => {
-                let name = self.name(*node);
-                self.system.change(SystemCommand::Leave { node: *node }, by).await?;
-                Ok(format!("{name} has left"))
-            }
+            Action::Evict { node } => removal::evict(self, *node, by).await,
+            Action::Reinit { node } => removal::reinit(self, *node, by).await,
             Action::Backup { archive } => {
                 let record = backup::create(self, archive, by).await?;
                 let (shards, records) = (record.shards, record.records);
@@ -338,8 +335,8 @@ impl Operator {
         let facts = self.system.facts();
         let known = facts.shards.get(&shard);
         let known = known.ok_or_else(|| AdminError::NotFound { what: shard.to_string() })?;
-        let hashes =
-            known.replicas.keys().map(|copy| self.system.content_hash(copy.node(), shard, by));
+        let sound = known.replicas.iter().filter(|(_, held)| held.role != ReplicaRole::Lost);
+        let hashes = sound.map(|(copy, _)| self.system.content_hash(copy.node(), shard, by));
         futures::future::try_join_all(hashes).await.map_err(admin_error)
     }
 
@@ -349,7 +346,7 @@ impl Operator {
         drill::die(&self.env, &self.config, down_secs).map_err(|why| AdminError::Refused { why })
     }
 
-    fn name(&self, node: NodeId) -> String {
+    pub(super) fn name(&self, node: NodeId) -> String {
         crate::decide::facts::name(&self.system.facts(), node)
     }
 }

@@ -37,6 +37,9 @@ fn differences(shard: &ShardFacts, seen: &ShardObserved) -> Vec<SystemCommand> {
     }
     let mut commands = Vec::new();
     for (replica, known) in &shard.replicas {
+        if known.role == ReplicaRole::Lost {
+            continue;
+        }
         let role = if seen.voters.contains(replica) {
             ReplicaRole::Voter
         } else if seen.learners.contains(replica) {

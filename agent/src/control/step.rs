@@ -25,7 +25,11 @@ pub(super) async fn act(
     let took = operator.env.clock.now().saturating_sub(begun);
     let what = format!("{}: {}", step.shard, describe(facts, &step.kind));
     let mut line = match &outcome {
-        Ok(()) => operator.journal.line(EventKind::Placement, Severity::Info, what),
+        Ok(()) => {
+            let alarm = matches!(step.kind, StepKind::Lose { .. });
+            let severity = if alarm { Severity::Alarm } else { Severity::Info };
+            operator.journal.line(EventKind::Placement, severity, what)
+        }
         Err(error) => {
             // It is decided anew in the next round, on what is true then.
             tracing::debug!(%error, step = what, "step not done");
@@ -65,6 +69,10 @@ async fn carry_out(
             let epoch = observed.shards.get(&shard).map_or(step.epoch, |seen| seen.epoch);
             let command = SystemCommand::RemoveReplica { shard, replica, epoch };
             system.change(command, by).await?;
+        }
+        StepKind::Lose { replica } => {
+            let replica = *replica;
+            system.change(SystemCommand::LoseReplica { shard, replica }, by).await?;
         }
         StepKind::TransferLeader { to, .. } => {
             system.lead(shard, LeaderOrder::Transfer(*to), by).await?;
@@ -110,6 +118,9 @@ fn describe(facts: &ClusterFacts, kind: &StepKind) -> String {
             format!("{} {verb} voting", nodes(replicas))
         }
         StepKind::Remove { replica } => format!("{} lets its replica go", node(replica)),
+        StepKind::Lose { replica } => {
+            format!("replica {replica} on {} is given up and rebuilt", node(replica))
+        }
         StepKind::TransferLeader { from, to } => {
             format!("leadership from {} to {}", node(from), node(to))
         }

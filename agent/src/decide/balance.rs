@@ -69,7 +69,7 @@ fn settled(
 ) -> bool {
     let complete = seen.voters.len() == wanted(facts, shard) && seen.learners.is_empty();
     let exact = shard.replicas.keys().eq(seen.voters.iter());
-    let well = seen.voters.iter().all(|voter| observed.lives(voter.node()));
+    let well = seen.voters.iter().all(|voter| seen.counts(observed, *voter));
     seen.leader.is_some() && complete && exact && well
 }
 

@@ -31,6 +31,7 @@ pub fn preflight(action: &Action, facts: &ClusterFacts, observed: &Observed) -> 
         Action::Restore { archive, backup } => world.restore(archive, backup),
         Action::RestoreAccept => world.restore_accept(),
         Action::RestoreUndo => world.restore_undo(),
+        Action::Reinit { node } => world.reinit(*node),
     };
     flight.revision = facts.revision;
     flight

@@ -94,15 +94,19 @@ pub struct ShardObserved {
     pub ops_s: Option<f64>,
     /// Bytes of the leader's log.
     pub log_bytes: Option<u64>,
+    /// Replicas that the facts have given up, and those that a living node holds out of service.
+    pub unfit: BTreeSet<ReplicaId>,
 }
 
 /// One replica, as its own node tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplicaObserved {
     /// Log entries behind the leader; `None` without a leader to compare with.
     pub lag: Option<u64>,
     /// Whether it is filled from a snapshot now.
     pub filling: bool,
+    /// Why its node has taken it out of service, if it has.
+    pub damaged: Option<String>,
 }
 
 impl Observed {
@@ -124,12 +128,17 @@ impl Observed {
 }
 
 impl ShardObserved {
-    /// Voters on nodes that answer, one node left out if named.
+    /// Voters that are fit, on nodes that answer; one node left out if named.
     pub fn live_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
         let live = |replica: &&ReplicaId| {
-            Some(replica.node()) != without && observed.lives(replica.node())
+            Some(replica.node()) != without && self.counts(observed, **replica)
         };
         self.voters.iter().filter(live).count()
+    }
+
+    /// Whether a replica can vote now: its node answers, and its data is sound.
+    pub fn counts(&self, observed: &Observed, replica: ReplicaId) -> bool {
+        observed.lives(replica.node()) && !self.unfit.contains(&replica)
     }
 
     /// How many voters decide.
@@ -140,7 +149,9 @@ impl ShardObserved {
     /// Whether a replica may be counted on: its log is complete but for what is under way.
     pub fn caught_up(&self, replica: ReplicaId) -> bool {
         let Some(seen) = self.replicas.get(&replica) else { return false };
-        !seen.filling && seen.lag.is_some_and(|lag| lag <= self.lag_max())
+        !self.unfit.contains(&replica)
+            && !seen.filling
+            && seen.lag.is_some_and(|lag| lag <= self.lag_max())
     }
 
     /// How far behind a replica may look: lists are up to a second old, so a second's writes do

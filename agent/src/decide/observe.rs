@@ -122,8 +122,11 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardNodes) -> ShardObserved {
         .map(|status| (status.replica, status))
         .collect();
     let claim = claim(shard, heard);
+    let lost = members(shard, ReplicaRole::Lost);
+    let damaged = statuses.iter().filter(|(_, status)| status.damaged.is_some());
+    let unfit: BTreeSet<ReplicaId> = lost.into_iter().chain(damaged.map(|(id, _)| *id)).collect();
     let leader = claim.and_then(|(node, _)| {
-        let on_node = |replica: &ReplicaId| replica.node() == node;
+        let on_node = |replica: &ReplicaId| replica.node() == node && !unfit.contains(replica);
         let known = statuses.keys().copied().find(on_node);
         known.or_else(|| shard.replicas.keys().copied().find(on_node))
     });
@@ -138,18 +141,24 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardNodes) -> ShardObserved {
         leader,
         term: claim.map(|(_, claim)| claim.term).or(highest).unwrap_or(0),
         epoch: status.map_or(shard.epoch, |status| status.epoch),
-        voters: voters.unwrap_or_else(|| members(shard, ReplicaRole::Voter)),
+        voters: voters.unwrap_or_else(|| {
+            // A lost one may still vote in the shard's own log: only its leader could tell.
+            let mut all = members(shard, ReplicaRole::Voter);
+            all.extend(members(shard, ReplicaRole::Lost));
+            all
+        }),
         learners: learners.unwrap_or_else(|| members(shard, ReplicaRole::Learner)),
         committed: claim.map(|(_, claim)| claim.committed),
         replicas: statuses.iter().map(|(id, seen)| (*id, replica_observed(seen, last))).collect(),
         ops_s: status.map(|status| status.ops_s),
         log_bytes: status.map(|status| status.log_bytes),
+        unfit,
     }
 }
 
 fn replica_observed(status: &ReplicaStatus, leader_last: Option<u64>) -> ReplicaObserved {
     let lag = leader_last.map(|last| last.saturating_sub(status.last));
-    ReplicaObserved { lag, filling: status.filling }
+    ReplicaObserved { lag, filling: status.filling, damaged: status.damaged.clone() }
 }
 
 /// The claim of the highest term among nodes that are not held dead.

@@ -53,6 +53,11 @@ pub enum StepKind {
         /// Which.
         replica: ReplicaId,
     },
+    /// Give a replica up whose data is damaged: it never comes back as itself.
+    Lose {
+        /// Which.
+        replica: ReplicaId,
+    },
     /// Hand leadership on.
     TransferLeader {
         /// Who leads.
@@ -75,6 +80,7 @@ impl fmt::Display for StepKind {
             }
             Self::Demote { replicas } => write!(f, "demote {}", list(replicas)),
             Self::Remove { replica } => write!(f, "remove {replica}"),
+            Self::Lose { replica } => write!(f, "give {replica} up"),
             Self::TransferLeader { from, to } => write!(f, "hand leadership from {from} to {to}"),
         }
     }
@@ -94,6 +100,7 @@ impl Step {
             }
             StepKind::Demote { replicas } => format!("promote {}", list(replicas)),
             StepKind::Remove { replica } => format!("add a replica on {}", replica.node()),
+            StepKind::Lose { .. } => "nothing: a new replica takes its place".to_owned(),
             StepKind::TransferLeader { from, to } => {
                 format!("hand leadership from {to} to {from}")
             }

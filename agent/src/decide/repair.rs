@@ -72,6 +72,9 @@ impl<'a> Case<'a> {
             let voters = self.seen.voters.len();
             return Err(format!("only {live} of {voters} voters live: no majority"));
         }
+        if let Some(step) = self.damaged() {
+            return Ok(Some(step));
+        }
         if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) }
     }
 
@@ -80,11 +83,29 @@ impl<'a> Case<'a> {
         self.seen.live_voters(self.observed, None).saturating_sub(self.seen.quorum())
     }
 
+    /// A replica that its own node can't use: it is given up while a majority of sound ones lives.
+    fn damaged(&self) -> Option<Step> {
+        let given_up = members(self.shard, ReplicaRole::Lost);
+        let known = self.shard.replicas.keys().filter(|replica| !given_up.contains(replica));
+        let found = known.filter_map(|replica| {
+            let why = self.seen.replicas.get(replica)?.damaged.as_ref()?;
+            Some((*replica, why))
+        });
+        let (replica, why) = found.min_by_key(|(replica, _)| *replica)?;
+        let why = format!("the copy on {}: {why}", name(self.facts, replica.node()));
+        Some(self.step(StepKind::Lose { replica }, why))
+    }
+
     fn data(&self, leader: ReplicaId) -> Result<Option<Step>, String> {
         if let Some(step) = self.unfed_learner() {
             return Ok(Some(step));
         }
         let leaving = self.leaving(&self.seen.voters);
+        // A lost copy only weighs on the quorum: it goes before there is another.
+        let lost = members(self.shard, ReplicaRole::Lost);
+        if let Some((old, why)) = leaving.iter().find(|(old, _)| lost.contains(old)) {
+            return Ok(self.replace(leader, *old, None, why, true));
+        }
         let staying = self.seen.voters.len() - leaving.len();
         let learners = self.keepable_learners();
         if let Some((gone, why)) = self.leaving(&self.learners()).first() {
@@ -215,6 +236,9 @@ impl<'a> Case<'a> {
         let Some(node) = self.facts.nodes.get(&id) else {
             return Some(format!("{id} has left"));
         };
+        if self.shard.replicas.get(&replica).is_some_and(|held| held.role == ReplicaRole::Lost) {
+            return Some(format!("the copy on {} is lost", node.name));
+        }
         let grace = self.grace_ms();
         let down = self.observed.in_state_ms(id);
         if self.observed.state(id) == NodeState::Down && down > grace {
@@ -249,8 +273,8 @@ impl<'a> Case<'a> {
 
     /// Learners in the shard's own log, and those given out that are not in it yet.
     fn learners(&self) -> Vec<ReplicaId> {
-        let given = members(self.shard, ReplicaRole::Learner);
-        let mut all = given;
+        let mut all = members(self.shard, ReplicaRole::Learner);
+        all.extend(members(self.shard, ReplicaRole::Lost));
         all.extend(&self.seen.learners);
         all.retain(|replica| !self.seen.voters.contains(replica));
         all.into_iter().collect()

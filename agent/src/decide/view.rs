@@ -51,7 +51,7 @@ pub fn shard_health(
     if seen.leader.is_none() || live < seen.quorum() {
         return ShardHealth::Unavailable;
     }
-    let whole = |voter: &&ReplicaId| observed.lives(voter.node()) && seen.caught_up(**voter);
+    let whole = |voter: &&ReplicaId| seen.counts(observed, **voter) && seen.caught_up(**voter);
     let complete = seen.voters.iter().filter(whole).count();
     let all = complete >= wanted(facts, shard) && complete == seen.voters.len();
     if all { ShardHealth::Ok } else { ShardHealth::UnderReplicated }
@@ -154,7 +154,9 @@ fn replica_view(
     let state = observed.state(id.node());
     let leaves = !shard.replicas.contains_key(&id)
         || matches!(state, NodeState::Draining | NodeState::Drained) && !shard.id.is_system();
-    let state = if state == NodeState::Down {
+    let state = if seen.unfit.contains(&id) {
+        ReplicaState::Damaged
+    } else if state == NodeState::Down {
         ReplicaState::Lost
     } else if heard.is_none() || !lives(state) {
         ReplicaState::Unknown
@@ -168,5 +170,8 @@ fn replica_view(
         ReplicaState::Follower
     };
     let role = if voter { ReplicaRole::Voter } else { ReplicaRole::Learner };
-    ReplicaView { id, node: id.node(), role, state, lag: heard.and_then(|heard| heard.lag) }
+    let given_up = || seen.unfit.contains(&id).then(|| "given up".to_owned());
+    let why = heard.and_then(|heard| heard.damaged.clone()).or_else(given_up);
+    let lag = heard.and_then(|heard| heard.lag).filter(|_| state != ReplicaState::Damaged);
+    ReplicaView { id, node: id.node(), role, state, lag, why }
 }

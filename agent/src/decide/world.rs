@@ -3,7 +3,7 @@
 //!
 //! Invariant: carrying out a step asserts what the deciders promise: a living majority throughout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
 
@@ -74,7 +74,7 @@ impl World {
                 self.facts.nodes.remove(&id);
                 self.observed.nodes.remove(&id);
             }
-            // shard IDS on=NODES [leader=NODE|none] [learners=NODES] [behind=NODES]
+            // shard IDS on=NODES [leader=NODE|none] [learners=NODES] [behind=NODES] [damaged=NODES]
             "shard" => self.read_shards(&mut args)?,
             // policy [replicas=3] [grace=MS] [sync=quorum|leader]
             "policy" => {
@@ -123,6 +123,7 @@ impl World {
         let voters: Vec<u32> = script::list(args.take_key("on").ok_or("on= is missing")?)?;
         let learners: Vec<u32> = script::list(args.take_key("learners").unwrap_or_default())?;
         let behind: Vec<u32> = script::list(args.take_key("behind").unwrap_or_default())?;
+        let damaged: Vec<u32> = script::list(args.take_key("damaged").unwrap_or_default())?;
         let leader = match args.take_key("leader") {
             Some("none") => None,
             Some(node) => Some(node.parse()?),
@@ -136,8 +137,22 @@ impl World {
                     known.lag = Some(1_000_000);
                 }
             }
+            for node in &damaged {
+                self.damage(id, *node);
+            }
         }
         Ok(())
+    }
+
+    /// Damages a node's copy of a shard.
+    pub(super) fn damage(&mut self, shard: u32, node: u32) {
+        let seen = self.observed.shards.entry(ShardId(shard)).or_default();
+        for (replica, known) in &mut seen.replicas {
+            if replica.node() == NodeId(node) {
+                known.damaged = Some("a record can't be read".to_owned());
+                seen.unfit.insert(*replica);
+            }
+        }
     }
 
     /// The node of that number, which is UP in zone a if it is new.
@@ -183,7 +198,7 @@ impl World {
             epoch: Epoch(1),
             phase: ShardPhase::Serving,
         };
-        let caught_up = ReplicaObserved { lag: Some(0), filling: false };
+        let caught_up = ReplicaObserved { lag: Some(0), ..ReplicaObserved::default() };
         let seen = ShardObserved {
             leader: leader.map(|node| replica(&node)),
             term: 1,
@@ -191,9 +206,10 @@ impl World {
             voters: voters.iter().map(replica).collect(),
             learners: learners.iter().map(replica).collect(),
             committed: Some(10),
-            replicas: facts.replicas.keys().map(|id| (*id, caught_up)).collect(),
+            replicas: facts.replicas.keys().map(|id| (*id, caught_up.clone())).collect(),
             ops_s: None,
             log_bytes: Some(1 << 20),
+            unfit: BTreeSet::new(),
         };
         self.facts.shards.insert(shard, facts);
         self.observed.shards.insert(shard, seen);
@@ -231,7 +247,10 @@ impl World {
         assert_eq!(seen.epoch, step.epoch, "a stale step");
         let before = seen.voters.clone();
         let mut set = |replica: &ReplicaId, role| {
-            facts.replicas.insert(*replica, ReplicaFacts { role });
+            let lost = ReplicaFacts { role: ReplicaRole::Lost };
+            if facts.replicas.get(replica) != Some(&lost) {
+                facts.replicas.insert(*replica, ReplicaFacts { role });
+            }
         };
         match &step.kind {
             StepKind::AddReplica { node } => {
@@ -241,7 +260,7 @@ impl World {
             }
             StepKind::AddLearner { replica } => {
                 seen.learners.insert(*replica);
-                let caught_up = ReplicaObserved { lag: Some(0), filling: false };
+                let caught_up = ReplicaObserved { lag: Some(0), ..ReplicaObserved::default() };
                 seen.replicas.insert(*replica, caught_up);
             }
             StepKind::Promote { replicas, replaces } => {
@@ -269,20 +288,31 @@ impl World {
                 seen.replicas.remove(replica);
                 facts.replicas.remove(replica);
             }
+            StepKind::Lose { replica } => {
+                set(replica, ReplicaRole::Lost);
+                seen.unfit.insert(*replica);
+            }
             StepKind::TransferLeader { from, to } => {
                 assert_eq!(seen.leader, Some(*from));
                 assert!(seen.voters.contains(to), "{to} does not vote");
                 seen.leader = Some(*to);
             }
         }
-        let changed = before != seen.voters;
-        if changed {
+        if before != seen.voters {
             seen.epoch = Epoch(seen.epoch.0 + 1);
         }
+        self.assert_safe(step, &before);
+    }
+
+    fn assert_safe(&self, step: &Step, before: &BTreeSet<ReplicaId>) {
+        let seen = &self.observed.shards[&step.shard];
+        let changed = *before != seen.voters;
         let states: BTreeMap<NodeId, NodeState> =
             self.observed.nodes.iter().map(|(id, node)| (*id, node.state)).collect();
-        let live =
-            |voter: &&ReplicaId| states.get(&voter.node()).is_some_and(|state| lives(*state));
+        let live = |voter: &&ReplicaId| {
+            let lives = states.get(&voter.node()).is_some_and(|state| lives(*state));
+            lives && !seen.unfit.contains(voter)
+        };
         assert!(seen.voters.iter().filter(live).count() * 2 > seen.voters.len(), "{step:?}");
         let leader = seen.leader.expect("steps are for shards with a leader");
         assert!(seen.voters.contains(&leader), "the leader was demoted: {step:?}");

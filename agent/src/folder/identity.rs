@@ -3,9 +3,10 @@
 //! Format 1 begins here. A field is only ever appended, with a default; a file of a later format is
 //! refused, for it may say something that this code would have to obey.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use evenkeel_shared::ids::{ClusterId, History, Incarnation, NodeId, ReplicaId};
+use evenkeel_shared::ids::{ClusterId, History, Incarnation, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::view::{Admission, NodeAddresses};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,19 @@ pub struct Identity {
     pub membership: Option<Membership>,
     /// Where the others were last known to be.
     pub peers: Vec<KnownPeer>,
+    /// Every replica that was opened here and not removed since.
+    pub opened: BTreeSet<OpenedReplica>,
+}
+
+/// A replica that was opened here: if its files are gone, they are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenedReplica {
+    /// The shard.
+    pub shard: ShardId,
+    /// Which life of it.
+    pub history: History,
+    /// The replica.
+    pub replica: ReplicaId,
 }
 
 /// A node's place in its cluster.
@@ -75,6 +89,9 @@ struct IdentityFile {
     membership: Option<MembershipFile>,
     #[serde(default)]
     peers: Vec<KnownPeer>,
+    /// Shard, history (number and salt) and replica, each in hexadecimal.
+    #[serde(default)]
+    opened: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,6 +123,7 @@ impl Identity {
             incarnation: Incarnation(file.incarnation),
             membership: file.membership.map(Membership::try_from).transpose()?,
             peers: file.peers,
+            opened: file.opened.iter().map(|line| opened(line)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -118,6 +136,7 @@ impl Identity {
             incarnation: self.incarnation.0,
             membership: self.membership.map(MembershipFile::from),
             peers: self.peers.clone(),
+            opened: self.opened.iter().map(ToString::to_string).collect(),
         })
     }
 }
@@ -164,6 +183,24 @@ impl fmt::Display for Membership {
         let Self { cluster, node, system_replica, system_history } = self;
         write!(f, "{node} of cluster {cluster} ({system_replica}, {system_history})")
     }
+}
+
+impl fmt::Display for OpenedReplica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { shard, history, replica } = self;
+        write!(f, "{:x} {:x} {:x} {:x}", shard.0, history.number, history.salt, replica.0)
+    }
+}
+
+fn opened(line: &str) -> Result<OpenedReplica, IdentityError> {
+    let parts: Vec<u64> =
+        line.split(' ').map(|part| number(part, "replica")).collect::<Result<_, _>>()?;
+    let [shard, number, salt, replica] = parts[..] else {
+        return Err(IdentityError::Number("replica"));
+    };
+    let shard = u32::try_from(shard).map_err(|_| IdentityError::Number("replica"))?;
+    let history = History { number, salt };
+    Ok(OpenedReplica { shard: ShardId(shard), history, replica: ReplicaId(replica) })
 }
 
 fn number(text: &str, what: &'static str) -> Result<u64, IdentityError> {

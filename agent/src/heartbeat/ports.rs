@@ -25,6 +25,8 @@ pub struct Held {
 pub trait Groups: Send + Sync {
     /// All of them.
     fn held(&self) -> Vec<Held>;
+    /// Those that are out of service, for peers.
+    fn out_of_service(&self) -> Vec<ReplicaStatus>;
     /// One of them.
     fn held_one(&self, shard: ShardId) -> Option<Held>;
     /// Starts an election, if the replica is still in this term and not leading.

@@ -252,7 +252,9 @@ impl Pulse {
         });
         let claims: Vec<Claim> = claims.collect();
         state.note_committed(now, &claims);
-        let mark = list_mark(held);
+        let out_of_service = self.groups.out_of_service();
+        let statuses = || held.iter().map(|held| &held.status).chain(&out_of_service);
+        let mark = list_mark(statuses());
         let changed = std::mem::replace(&mut state.listed, mark) != mark;
         let list = changed || state.sequence.is_multiple_of(BEATS_PER_LIST);
         let dead = |node: &&NodeId| state.detector.verdict(now, **node).state == VerdictState::Dead;
@@ -263,7 +265,7 @@ impl Pulse {
             hlc: self.groups.hlc(),
             load: self.groups.load(),
             claims,
-            replicas: list.then(|| held.iter().map(|held| held.status.clone()).collect()),
+            replicas: list.then(|| statuses().cloned().collect()),
             dead: state.records.keys().filter(dead).copied().collect(),
             revision: self.groups.revision(),
         }

@@ -1,7 +1,7 @@
 //! Coming into a cluster: back into the one that the folder names, into one that a seed names, or
 //! into a new one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evenkeel_shared::error::{StoreError, WireError};
@@ -61,14 +61,16 @@ impl Entrance<'_> {
             }
             Entry::Found(_) => self.found(folder),
             Entry::Join(seeds) => {
-                let admission = self.ask(&seeds, u32::MAX).await?;
+                let admission = self.ask(&seeds, None, u32::MAX).await?;
                 let admission = admission.expect("the rounds don't run out");
                 keep(folder, &admission)
             }
-            Entry::JoinOrFound(seeds, _) => match self.ask(&seeds, ROUNDS_BEFORE_FOUNDING).await? {
-                Some(admission) => keep(folder, &admission),
-                None => self.found(folder),
-            },
+            Entry::JoinOrFound(seeds, _) => {
+                match self.ask(&seeds, None, ROUNDS_BEFORE_FOUNDING).await? {
+                    Some(admission) => keep(folder, &admission),
+                    None => self.found(folder),
+                }
+            }
         }
     }
 
@@ -87,12 +89,44 @@ impl Entrance<'_> {
         Ok(membership)
     }
 
+    /// Comes back in with a new copy of the system shard, since the old one is damaged; waits until
+    /// the others can agree to that.
+    pub(super) async fn readmit(
+        &self,
+        folder: &Mutex<Folder>,
+        membership: Membership,
+    ) -> Result<Membership, NodeError> {
+        let mut seeds = self.config.join.clone();
+        {
+            let folder = folder.lock().expect("no holder of this lock panics");
+            let peers = &folder.identity().peers;
+            seeds.extend(peers.iter().filter_map(|peer| peer.addresses.rpc.parse().ok()));
+        }
+        let request = JoinRequest {
+            known_as: Some((membership.cluster, membership.node)),
+            ..self.request.clone()
+        };
+        let entrance = Entrance { request, ..*self };
+        let lost = membership.system_replica;
+        let admission = entrance.ask(&seeds, Some(lost), u32::MAX).await?;
+        let admission = admission.expect("the rounds don't run out");
+        let replaced = Membership::from(&admission);
+        let mut folder = folder.lock().expect("no holder of this lock panics");
+        folder.replace_system_replica(replaced)?;
+        Ok(replaced)
+    }
+
     /// Asks the seeds in turn, round after round.
-    async fn ask(&self, seeds: &[Address], rounds: u32) -> Result<Option<Admission>, NodeError> {
+    async fn ask(
+        &self,
+        seeds: &[Address],
+        lost: Option<ReplicaId>,
+        rounds: u32,
+    ) -> Result<Option<Admission>, NodeError> {
         for round in 1..=rounds {
             let mut last = String::new();
             for seed in seeds {
-                match self.ask_one(&seed.to_string()).await {
+                match self.ask_one(&seed.to_string(), lost).await {
                     Said::Admitted(admission) => {
                         self.check_one_cluster(seeds, admission.cluster).await?;
                         return Ok(Some(*admission));
@@ -110,7 +144,7 @@ impl Entrance<'_> {
         Ok(None)
     }
 
-    async fn ask_one(&self, seed: &str) -> Said {
+    async fn ask_one(&self, seed: &str, lost: Option<ReplicaId>) -> Said {
         let hello = Hello {
             cluster: None,
             caller: self.identity.caller(),
@@ -126,7 +160,11 @@ impl Entrance<'_> {
         let transport = CallerTransport::<PeerRequest, PeerResponse>::new(frames);
         let client = PeerClient::new(caller_config(), transport).spawn();
         let context = Deadline::after(ADMIT_MAX).context();
-        match client.join(context, self.request.clone()).await {
+        let answer = match lost {
+            None => client.join(context, self.request.clone()).await,
+            Some(lost) => client.readmit(context, self.request.clone(), lost).await,
+        };
+        match answer {
             Ok(Ok(admission)) => Said::Admitted(Box::new(admission)),
             Ok(Err(StoreError::Refused { why })) => Said::No(why),
             Ok(Err(error)) => Said::Nothing(format!("{seed}: {error}")),
@@ -178,12 +216,7 @@ impl Entrance<'_> {
 }
 
 fn keep(folder: &mut Folder, admission: &Admission) -> Result<Membership, NodeError> {
-    let membership = Membership {
-        cluster: admission.cluster,
-        node: admission.node,
-        system_replica: admission.system_replica,
-        system_history: admission.system_history,
-    };
+    let membership = Membership::from(admission);
     folder.admit(membership)?;
     let peers = admission
         .peers

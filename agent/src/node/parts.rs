@@ -9,6 +9,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{Control, ControlPorts};
+use super::enter::Entrance;
+use super::ledger::FolderLedger;
 use super::load::LoadSampler;
 use super::ports::{HeldGroups, LanePeers, LatePulse};
 use super::probe::Probe;
@@ -34,7 +36,8 @@ use crate::rpc::watch::Feeder;
 use crate::store::engine::Engine;
 use crate::store::engine::fjall::{FjallEngine, FjallLimits};
 use crate::store::group::{Group, GroupPorts};
-use crate::store::replicas::Replicas;
+use crate::store::ledger::Ledger;
+use crate::store::replicas::{OpenError, Replicas};
 use crate::store::router::Router;
 use crate::store::wal::{ReplicaKey, Wal, WalConfig};
 
@@ -56,7 +59,7 @@ pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) membership: Membership,
     pub(super) request: JoinRequest,
-    pub(super) folder: Mutex<Folder>,
+    pub(super) folder: Arc<Mutex<Folder>>,
     pub(super) ended: CancellationToken,
     pub(super) wal: Wal,
     pub(super) replicas: Arc<Replicas>,
@@ -93,24 +96,22 @@ impl Parts {
             link: Arc::new(links.clone()),
             lease: Arc::new(late.clone()),
         };
-        let replicas = open_replicas(ports, engine, fittings.probe);
-        let system_group = open_system(&replicas, &membership).await?;
+        let folder = Arc::new(Mutex::new(folder));
+        let ledger = FolderLedger { folder: folder.clone(), work: env.work.clone() };
+        let replicas = open_replicas(ports, engine, Arc::new(ledger), fittings.probe);
+        let entrance =
+            Entrance { env: &env, config: &config, identity: &identity, request: request.clone() };
+        let (membership, system_group) =
+            open_system(&replicas, &folder, membership, &entrance).await?;
         let facts = system_group.machine().facts();
-        links.follow(&addresses(&facts.borrow(), &folder, &membership));
+        links.follow(&known_addresses(&facts.borrow(), &folder, &membership));
 
         let pool = Pool::new(PoolConfig {
             dial: env.net.clone(),
             caller: identity.caller(),
             cluster: Some(membership.cluster),
         });
-        let router = Arc::new(Router {
-            me,
-            replicas: replicas.clone(),
-            facts: facts.clone(),
-            leaders: Arc::new(late.clone()),
-            pool: pool.clone(),
-            clock: env.clock.clone(),
-        });
+        let router = router(&env, me, (replicas.clone(), facts.clone()), (&late, &pool));
         let meter = Meter::new(env.clock.clone());
         let load = LoadSampler::new(env.clone(), config.data.clone(), meter.clone(), wal.clone());
         let groups = HeldGroups::new(replicas.clone(), facts.clone(), load, (&env, wal.clone()));
@@ -136,7 +137,7 @@ impl Parts {
             config,
             membership,
             request,
-            folder: Mutex::new(folder),
+            folder,
             ended,
             wal,
             replicas,
@@ -209,6 +210,7 @@ impl Parts {
                 Ok(())
             }
             why = failed => Err(NodeError::Fatal { why }),
+            why = upkeep::tend(parts.clone()) => Err(NodeError::Fatal { why }),
         }
     }
 
@@ -230,26 +232,65 @@ impl Parts {
 fn open_replicas(
     ports: GroupPorts,
     engine: Arc<dyn Engine>,
+    ledger: Arc<dyn Ledger>,
     probe: Option<Box<dyn FnOnce(Probe) + Send>>,
 ) -> Arc<Replicas> {
-    let replicas = Arc::new(Replicas::new(ports, engine));
+    let replicas = Arc::new(Replicas::new(ports, engine, ledger));
     if let Some(take) = probe {
         take(Probe::new(Arc::downgrade(&replicas)));
     }
     replicas
 }
 
+/// Opens the system shard's copy; one that is damaged is replaced first.
 async fn open_system(
     replicas: &Replicas,
-    membership: &Membership,
-) -> Result<Arc<Group>, NodeError> {
-    let key = ReplicaKey {
-        shard: ShardId::SYSTEM,
-        history: membership.system_history,
-        replica: membership.system_replica,
+    folder: &Mutex<Folder>,
+    membership: Membership,
+    entrance: &Entrance<'_>,
+) -> Result<(Membership, Arc<Group>), NodeError> {
+    let open = async |membership: Membership| {
+        let (history, replica) = (membership.system_history, membership.system_replica);
+        replicas.open(ReplicaKey { shard: ShardId::SYSTEM, history, replica }).await
     };
-    let opened = replicas.open(key).await;
-    opened.map_err(|error| NodeError::Open { what: "the system shard", why: error.to_string() })
+    let failed =
+        |error: OpenError| NodeError::Open { what: "the system shard", why: error.to_string() };
+    match open(membership).await {
+        Ok(group) => Ok((membership, group)),
+        Err(OpenError::Damaged { why }) => {
+            tracing::error!(why, "the copy of the system shard is damaged: asking for a new one");
+            let membership = entrance.readmit(folder, membership).await?;
+            tracing::info!(replica = %membership.system_replica, "got a new one");
+            Ok((membership, open(membership).await.map_err(failed)?))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn router(
+    env: &Env,
+    me: evenkeel_shared::ids::NodeId,
+    (replicas, facts): (Arc<Replicas>, watch::Receiver<Arc<ClusterFacts>>),
+    (late, pool): (&LatePulse, &Pool),
+) -> Arc<Router> {
+    Arc::new(Router {
+        me,
+        replicas,
+        facts,
+        leaders: Arc::new(late.clone()),
+        pool: pool.clone(),
+        clock: env.clock.clone(),
+    })
+}
+
+/// Everybody else, while nothing else holds the folder.
+fn known_addresses(
+    facts: &ClusterFacts,
+    folder: &Mutex<Folder>,
+    membership: &Membership,
+) -> Addresses {
+    let folder = folder.lock().expect("no holder of this lock panics");
+    addresses(facts, &folder, membership)
 }
 
 async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, RaftRole};
+use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, RaftRole, ReplicaStatus};
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
 use evenkeel_shared::version::Hlc;
@@ -176,6 +176,10 @@ fn first_seen(
 impl Groups for HeldGroups {
     fn held(&self) -> Vec<Held> {
         self.replicas.all().iter().map(|group| self.hold(group)).collect()
+    }
+
+    fn out_of_service(&self) -> Vec<ReplicaStatus> {
+        self.replicas.out_of_service()
     }
 
     fn held_one(&self, shard: ShardId) -> Option<Held> {

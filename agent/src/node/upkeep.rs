@@ -30,6 +30,8 @@ const DUTY_SOON: Duration = Duration::from_millis(50);
 const DUTY_IDLE: Duration = Duration::from_secs(1);
 /// Between two looks at the size of the logs.
 const TRIM_EVERY: Duration = Duration::from_secs(2);
+/// Between two looks at the replicas' soundness: a damaged one should not claim for long.
+const TEND_EVERY: Duration = Duration::from_millis(500);
 /// A log that is longer is cut even if it has few entries.
 const LOG_BYTES_MAX: u64 = 16 << 20;
 /// Without a sync for this long, a tiny one is made.
@@ -207,6 +209,16 @@ pub(super) async fn trim_logs(parts: Arc<Parts>) {
             if long || pinning.contains(&group.shard()) {
                 group.trim_log().await;
             }
+        }
+    }
+}
+
+/// Looks after the replicas until the process must end; gives the reason.
+pub(super) async fn tend(parts: Arc<Parts>) -> String {
+    loop {
+        tokio::time::sleep(TEND_EVERY).await;
+        if let Err(why) = parts.replicas.tend().await {
+            return why;
         }
     }
 }

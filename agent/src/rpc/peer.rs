@@ -87,6 +87,25 @@ impl Peer for PeerService {
         }
     }
 
+    async fn readmit(
+        self,
+        context: Context,
+        request: JoinRequest,
+        lost: ReplicaId,
+    ) -> Result<Admission, StoreError> {
+        let by = Deadline::of(&context);
+        let known = self.system.facts().node_named(&request.name).cloned();
+        let its_own =
+            known.is_some_and(|known| known.folder == request.folder && known.id == lost.node());
+        if !its_own {
+            let why = format!("{lost} is no copy of {} with that data folder", request.name);
+            return Err(StoreError::Refused { why });
+        }
+        let shard = ShardId::SYSTEM;
+        self.system.change(SystemCommand::LoseReplica { shard, replica: lost }, by).await?;
+        self.join(context, request).await
+    }
+
     async fn propose(
         self,
         _: Context,

@@ -11,6 +11,7 @@ mod read;
 mod rows;
 mod snapshot;
 mod state;
+mod trouble;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -28,6 +29,7 @@ pub use self::image::{ContentAt, Image};
 pub use self::read::{ScanPage, ScanQuery};
 pub use self::snapshot::{Chunks, Outgoing, SnapshotData, Staged, Staging};
 pub use self::state::MachinePhase;
+pub use self::trouble::Trouble;
 
 use self::image::Cuts;
 use self::state::State;
@@ -158,6 +160,7 @@ struct Inner {
     core: Mutex<Core>,
     generation_next: AtomicU64,
     stopped: AtomicBool,
+    trouble: Mutex<Option<Trouble>>,
     status: watch::Sender<Status>,
     facts: watch::Sender<Arc<ClusterFacts>>,
     events: broadcast::Sender<Event>,
@@ -203,6 +206,7 @@ impl Machine {
             tree: RwLock::new(Home { generation, tree }),
             generation_next: AtomicU64::new(generation + 1),
             stopped: AtomicBool::new(false),
+            trouble: Mutex::default(),
             status: watch::Sender::new(state.status()),
             facts: watch::Sender::new(facts),
             events: broadcast::Sender::new(EVENTS_QUEUED_MAX),
@@ -261,6 +265,15 @@ impl Machine {
         self.inner.tree().size_bytes()
     }
 
+    /// Deletes the data of a replica that can't be opened.
+    pub async fn erase(
+        id: MachineId,
+        env: &Env,
+        engine: Arc<dyn Engine>,
+    ) -> Result<(), MachineError> {
+        env.work.run(move || erase(id, &*engine)).await
+    }
+
     /// Deletes the replica's data. Every handle to this machine answers `Stopped` from here on.
     pub async fn destroy(&self) -> Result<(), MachineError> {
         let inner = Arc::clone(&self.inner);
@@ -293,16 +306,7 @@ impl Inner {
     fn destroy(&self) -> Result<(), MachineError> {
         let core = self.core()?;
         self.stop();
-        // The pointer goes first: one that names a missing tree would look like damage.
-        let pointers = self.engine.open(POINTERS)?;
-        pointers.commit(Changes::from([(self.id.pointer_key(), None)]))?;
-        self.engine.sync()?;
-        for name in self.engine.list()? {
-            if name.starts_with(&self.id.tree_prefix()) {
-                self.engine.delete(&name)?;
-            }
-        }
-        self.engine.sync()?;
+        erase(self.id, &*self.engine)?;
         drop(core);
         Ok(())
     }
@@ -319,6 +323,19 @@ impl Inner {
             let _ = self.events.send(event);
         }
     }
+}
+
+fn erase(id: MachineId, engine: &dyn Engine) -> Result<(), MachineError> {
+    // The pointer goes first: one that names a missing tree would look like damage.
+    let pointers = engine.open(POINTERS)?;
+    pointers.commit(Changes::from([(id.pointer_key(), None)]))?;
+    engine.sync()?;
+    for name in engine.list()? {
+        if name.starts_with(&id.tree_prefix()) {
+            engine.delete(&name)?;
+        }
+    }
+    Ok(engine.sync()?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,13 @@
 //! Every replica that this node holds: opened, closed and removed as the cluster's facts say.
 //!
 //! Only replicas that a committed intent names are opened, and only with exactly its first voters
-//! is a shard initialised.
+//! is a shard initialised. `opening` tells the sound from the damaged, `tending` takes out of
+//! service what was found damaged later.
+
+mod opening;
+mod tending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,24 +16,29 @@ use evenkeel_shared::command::Command;
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::version::Hlc;
-use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
+use evenkeel_shared::view::{ClusterFacts, ReplicaRole, ShardFacts, ShardPhase};
 
 use super::engine::Engine;
 use super::group::{Group, GroupPorts};
-use super::machine::{Machine, MachineId};
+use super::ledger::Ledger;
 use super::wal::ReplicaKey;
+
+pub use opening::OpenError;
 
 /// The replicas of one node.
 pub struct Replicas {
     ports: GroupPorts,
     engine: Arc<dyn Engine>,
+    ledger: Arc<dyn Ledger>,
     groups: Mutex<BTreeMap<ShardId, Arc<Group>>>,
+    /// Out of service, each with the reason.
+    damaged: Mutex<BTreeMap<ReplicaKey, String>>,
 }
 
 impl Replicas {
     /// None yet.
-    pub fn new(ports: GroupPorts, engine: Arc<dyn Engine>) -> Self {
-        Self { ports, engine, groups: Mutex::default() }
+    pub fn new(ports: GroupPorts, engine: Arc<dyn Engine>, ledger: Arc<dyn Ledger>) -> Self {
+        Self { ports, engine, ledger, groups: Mutex::default(), damaged: Mutex::default() }
     }
 
     /// This node's replica of a shard.
@@ -40,53 +51,28 @@ impl Replicas {
         self.lock().values().cloned().collect()
     }
 
-    /// Opens a replica unless it is open.
-    pub async fn open(&self, key: ReplicaKey) -> Result<Arc<Group>, StoreError> {
-        if let Some(open) = self.get(key.shard).filter(|group| group.key() == key) {
-            return Ok(open);
-        }
-        let id = MachineId { shard: key.shard, history: key.history, replica: key.replica };
-        let machine = Machine::open(id, &self.ports.env, self.engine.clone())
-            .await
-            .map_err(|error| StoreError::Refused { why: error.to_string() })?;
-        let purged = self.ports.wal.purged(&key);
-        if purged > machine.status().applied {
-            // What the log gave up the state machine once had: its files are older than they say.
-            let why = format!(
-                "{} {}: its data ends before its log begins ({:?} is gone, {:?} applied)",
-                key.shard,
-                key.replica,
-                purged,
-                machine.status().applied
-            );
-            return Err(StoreError::Refused { why });
-        }
-        let group = Group::open(self.ports.clone(), key, machine).await?;
-        tracing::info!(shard = %key.shard, replica = %key.replica, "replica open");
-        self.lock().insert(key.shard, group.clone());
-        Ok(group)
-    }
-
-    /// Opens what the facts give to this node and removes what they no longer do.
+    /// Opens what the facts give to this node, and removes what they no longer do.
     pub async fn follow(&self, me: NodeId, facts: &ClusterFacts) {
-        let mut wanted = BTreeMap::new();
-        for shard in facts.shards.values().filter(|shard| !shard.id.is_system()) {
-            for replica in shard.replicas.keys().filter(|replica| replica.node() == me) {
-                wanted.insert(
-                    shard.id,
-                    ReplicaKey { shard: shard.id, history: shard.history, replica: *replica },
-                );
-            }
-        }
+        let wanted = wanted(me, facts);
         for group in self.all() {
             let key = group.key();
             if !key.shard.is_system() && wanted.get(&key.shard) != Some(&key) {
                 self.remove(&group).await;
             }
         }
+        self.discard_gone(&wanted, facts).await;
+        let fresh: Vec<_> = wanted.values().filter(|key| !self.ledger.has(key)).copied().collect();
+        if let Err(error) = self.introduce(fresh).await {
+            tracing::error!(%error, "new replicas can't be begun");
+            return;
+        }
         for key in wanted.into_values() {
-            if let Err(error) = self.open(key).await {
-                tracing::error!(shard = %key.shard, %error, "can't open a replica");
+            match self.open(key).await {
+                // Damage was said where it was found.
+                Ok(_) | Err(OpenError::Damaged { .. }) => {}
+                Err(OpenError::Failed { why }) => {
+                    tracing::error!(shard = %key.shard, why, "can't open a replica");
+                }
             }
         }
     }
@@ -136,19 +122,6 @@ impl Replicas {
         Ok(Duties::Done)
     }
 
-    async fn remove(&self, group: &Arc<Group>) {
-        let key = group.key();
-        self.lock().remove(&key.shard);
-        group.close().await;
-        if let Err(error) = group.machine().destroy().await {
-            tracing::warn!(shard = %key.shard, %error, "can't remove a replica's data");
-        }
-        if let Err(error) = self.ports.wal.forget(key).await {
-            tracing::warn!(shard = %key.shard, %error, "can't remove a replica's log");
-        }
-        tracing::info!(shard = %key.shard, replica = %key.replica, "replica removed");
-    }
-
     /// Ends every replica; their data stays.
     pub async fn close(&self) {
         let groups = std::mem::take(&mut *self.lock());
@@ -167,6 +140,20 @@ pub enum Duties {
     Done,
     /// Something is waited for.
     Waiting,
+}
+
+/// The replicas that the facts give to a node; those that are lost never open again.
+fn wanted(me: NodeId, facts: &ClusterFacts) -> BTreeMap<ShardId, ReplicaKey> {
+    let mut wanted = BTreeMap::new();
+    for shard in facts.shards.values().filter(|shard| !shard.id.is_system()) {
+        for (replica, held) in &shard.replicas {
+            if replica.node() == me && held.role != ReplicaRole::Lost {
+                let (shard, history, replica) = (shard.id, shard.history, *replica);
+                wanted.insert(shard, ReplicaKey { shard, history, replica });
+            }
+        }
+    }
+    wanted
 }
 
 /// One named first voter initialises (safety rule 12).

@@ -73,6 +73,8 @@ fn change(facts: &mut ClusterFacts, command: &SystemCommand, at: Context) -> Rep
         }
         SystemCommand::EndIntent { intent, drop } => intents::end(facts, *intent, drop),
         SystemCommand::RecordBackup(record) => record_backup(facts, record),
+        SystemCommand::LoseReplica { shard, replica } => shards::lose(facts, *shard, *replica),
+        SystemCommand::Reinit { node } => nodes::reinit(facts, *node),
     }
 }
 

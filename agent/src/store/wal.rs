@@ -259,6 +259,16 @@ impl Wal {
         self.shared.state().recovery(false).quarantined
     }
 
+    /// Why a replica is out of service, if it is.
+    pub fn quarantine_of(&self, key: &ReplicaKey) -> Option<String> {
+        self.shared.state().replicas.get(key)?.quarantine.clone()
+    }
+
+    /// Whether a replica has a vote here: every one that was ever opened has.
+    pub fn has_vote(&self, key: &ReplicaKey) -> bool {
+        self.shared.state().replicas.get(key).is_some_and(|replica| replica.vote.is_some())
+    }
+
     /// Term and index of a replica's last entry, or of its purge mark when it has none.
     pub fn last(&self, key: &ReplicaKey) -> Option<(u64, u64)> {
         self.shared.state().replicas.get(key)?.last()

@@ -173,6 +173,7 @@ mod tests {
             "node drain n1",
             "node undrain n1",
             "node evict n1 --override n1",
+            "node reinit n1 --override n1",
             "shard switchover 3 --to n2",
             "shard failover s3 --accept-loss",
             "shard hashes 3",

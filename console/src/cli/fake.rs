@@ -324,6 +324,7 @@ fn sample_shard(id: u32, slots: SlotRange) -> ShardView {
         node: NodeId(node),
         role: ReplicaRole::Voter,
         state: if node == id { ReplicaState::Leader } else { ReplicaState::Follower },
+        why: None,
         lag: Some(0),
     };
     ShardView {

@@ -28,6 +28,8 @@ pub(crate) enum NodeCommand {
     Undrain(NodeArguments),
     /// Remove a node that is gone for good, or drained
     Evict(NodeArguments),
+    /// Give up the data of a node that is down, so that it may join again with an empty folder
+    Reinit(NodeArguments),
 }
 
 /// Which node.
@@ -46,7 +48,8 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
     let (NodeCommand::Kill { node: arguments, .. }
     | NodeCommand::Drain(arguments)
     | NodeCommand::Undrain(arguments)
-    | NodeCommand::Evict(arguments)) = &command;
+    | NodeCommand::Evict(arguments)
+    | NodeCommand::Reinit(arguments)) = &command;
     let found = node_named(&view, &arguments.name)?;
     let node = found.id;
     let action = match &command {
@@ -56,6 +59,7 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
         NodeCommand::Drain(_) => Action::Drain { node, undo: false },
         NodeCommand::Undrain(_) => Action::Drain { node, undo: true },
         NodeCommand::Evict(_) => Action::Evict { node },
+        NodeCommand::Reinit(_) => Action::Reinit { node },
     };
     let wish = Wish {
         action,

@@ -39,6 +39,8 @@ struct ReplicaRow {
     role: &'static str,
     state: ReplicaState,
     lag: Option<u64>,
+    /// Why it is out of service, if it is.
+    why: Option<String>,
 }
 
 /// Runs the command.
@@ -88,7 +90,9 @@ impl ShardRow {
                     role: match replica.role {
                         ReplicaRole::Voter => "voter",
                         ReplicaRole::Learner => "learner",
+                        ReplicaRole::Lost => "lost",
                     },
+                    why: replica.why.clone(),
                     state: replica.state,
                     lag: replica.lag,
                 })
@@ -124,6 +128,7 @@ impl ShardRow {
             ("ROLE", Align::Left),
             ("STATE", Align::Left),
             ("LAG", Align::Right),
+            ("WHY", Align::Left),
         ]);
         for replica in &self.replicas {
             table.row([
@@ -132,6 +137,7 @@ impl ShardRow {
                 replica.role.to_owned(),
                 state_words(replica.state).to_owned(),
                 format::known(replica.lag),
+                replica.why.clone().unwrap_or_default(),
             ]);
         }
         text + &table.to_string()
@@ -190,6 +196,7 @@ fn state_words(state: ReplicaState) -> &'static str {
         ReplicaState::Leaving => "is leaving",
         ReplicaState::Lost => "lost",
         ReplicaState::Unknown => "not heard of",
+        ReplicaState::Damaged => "damaged, out of service",
     }
 }
 

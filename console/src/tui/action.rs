@@ -78,6 +78,7 @@ pub(crate) enum Command {
     Failover,
     Drain,
     Evict,
+    Reinit,
     Backup,
     Restore,
     Accept,
@@ -183,6 +184,12 @@ const fn locked(screens: &'static [Screen], mut line: Binding) -> Binding {
     line
 }
 
+/// Rarely asked for: found in help, not in the footer.
+const fn rare(mut line: Binding) -> Binding {
+    line.footer = false;
+    line
+}
+
 /// The table, in the order of help.
 pub(crate) static BINDINGS: &[Binding] = &[
     free(Command::Show(Nodes), &[Char('1')], "1", "Nodes", "nodes, attention, journal"),
@@ -236,6 +243,10 @@ pub(crate) static BINDINGS: &[Binding] = &[
         &[Nodes],
         free(Command::Evict, &[Char('E')], "E", "evict", "remove a drained or dead node"),
     ),
+    rare(locked(
+        &[Nodes],
+        free(Command::Reinit, &[Char('I')], "I", "reinit", "give up a dead node's lost data"),
+    )),
     locked(&[Backups], free(Command::Backup, &[Char('b')], "b", "back up", "back all shards up")),
     locked(
         &[Backups],

@@ -288,7 +288,7 @@ impl World {
             };
             let lag = (state == ReplicaState::Follower).then_some(wobble % 5 * (wobble % 3));
             let id = ReplicaId::new(node, id.0);
-            ReplicaView { id, node, role: ReplicaRole::Voter, state, lag }
+            ReplicaView { id, node, role: ReplicaRole::Voter, state, lag, why: None }
         });
         let lost = replicas.iter().any(|replica| replica.state == ReplicaState::Lost);
         let health = match leader {

@@ -291,5 +291,6 @@ pub(crate) fn replica(state: ReplicaState) -> (&'static str, Tone) {
         ReplicaState::Leaving => ("-", Tone::Accent),
         ReplicaState::Lost => ("x", Tone::Bad),
         ReplicaState::Unknown => ("?", Tone::Muted),
+        ReplicaState::Damaged => ("!", Tone::Bad),
     }
 }

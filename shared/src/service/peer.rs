@@ -29,6 +29,9 @@ pub trait Peer {
     async fn snapshot_finish(finish: SnapshotFinish) -> Result<Bytes, PeerError>;
     /// Asks to become part of the cluster; any node passes it on.
     async fn join(request: JoinRequest) -> Result<Admission, StoreError>;
+    /// Lets a node back in whose copy of the system shard is damaged: that copy is given up, and
+    /// the node gets a new one.
+    async fn readmit(request: JoinRequest, lost: ReplicaId) -> Result<Admission, StoreError>;
     /// Proposes a command to a shard that this node leads.
     async fn propose(shard: ShardId, command: Box<Command>) -> Result<Applied, StoreError>;
     /// Does one thing that only a shard's leader can.

@@ -77,7 +77,8 @@ pub struct NodeFacts {
     pub intent: NodeIntent,
     /// Whether it takes part in drills.
     pub drills: bool,
-    /// Random bits of its data folder: a node that comes back empty has others.
+    /// Random bits of its data folder: a node that comes back empty has others. 0: the folder was
+    /// given up, and the next one that comes under this name is taken.
     pub folder: u64,
 }
 
@@ -175,6 +176,9 @@ pub enum ReplicaRole {
     Voter,
     /// It receives the log, and doesn't count yet (or any more).
     Learner,
+    /// Its node has lost its data, or the data can't be trusted: it is taken out, and never comes
+    /// back as itself (safety rule 13).
+    Lost,
 }
 
 /// Where a shard is in its life.

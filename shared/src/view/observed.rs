@@ -232,6 +232,8 @@ pub struct ReplicaView {
     pub state: ReplicaState,
     /// Log entries behind the leader; `None` when not heard of.
     pub lag: Option<u64>,
+    /// Why it is out of service, if it is.
+    pub why: Option<String>,
 }
 
 /// How a replica is, for one cell of the placement matrix.
@@ -250,4 +252,6 @@ pub enum ReplicaState {
     Lost,
     /// Not heard of for two intervals.
     Unknown,
+    /// Its data is damaged or gone: out of service, to be rebuilt.
+    Damaged,
 }

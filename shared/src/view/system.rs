@@ -103,4 +103,17 @@ pub enum SystemCommand {
     RecordBackup(BackupRecord),
     /// Lines for the journal.
     Journal(Vec<Event>),
+    /// A replica's data is damaged or gone: it never comes back as itself (safety rule 13).
+    LoseReplica {
+        /// The shard.
+        shard: ShardId,
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// A node's disk is gone: all its replicas are lost, and the next folder that comes under its
+    /// name is taken.
+    Reinit {
+        /// The node.
+        node: NodeId,
+    },
 }

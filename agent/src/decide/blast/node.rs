@@ -97,7 +97,41 @@ impl World<'_> {
             flight.safer = Some(format!("drain {called} first"));
             return flight;
         }
-        // It answers no more, so no majority is taken away; what can be said is what is left.
+        let mut flight = self.giving_up(node, title);
+        flight.notes.push(format!("{called} can come back only as a new node"));
+        flight
+    }
+
+    /// Gives a dead node's data up, so that it may come back with an empty folder.
+    pub(super) fn reinit(&self, node: NodeId) -> Preflight {
+        let called = name(self.facts, node);
+        let title = format!("give up the data of {called}");
+        let known = match self.known(node) {
+            Ok(known) => known,
+            Err(why) => return refused(title, why),
+        };
+        if known.folder == 0 {
+            let why = format!("it has been given up already: start {called} with an empty folder");
+            return refused(title, why);
+        }
+        let state = self.observed.state(node);
+        if state != NodeState::Down {
+            let mut flight = refused(title, format!("{called} is {state}"));
+            flight.safer = Some(format!("stop {called} first, or drain it"));
+            return flight;
+        }
+        let mut flight = self.giving_up(node, title);
+        flight
+            .notes
+            .push(format!("what still lies in the old folder of {called} is of no use then"));
+        flight.notes.push(format!("then start {called} with an empty folder and --join"));
+        flight
+    }
+
+    /// What is left when a dead node's copies are given up. It answers no more, so no majority is
+    /// taken away.
+    fn giving_up(&self, node: NodeId, title: String) -> Preflight {
+        let called = name(self.facts, node);
         let mut flight = titled(title);
         flight.harm = Harm::Risk;
         for (shard, seen) in self.shards() {
@@ -120,8 +154,7 @@ impl World<'_> {
             flight.safer = Some(format!("start {called} again"));
         }
         let copies = self.data_copies(node).len();
-        flight.notes.push(format!("{copies} copies are built anew on other nodes"));
-        flight.notes.push(format!("{called} can come back only as a new node"));
+        flight.notes.push(format!("{copies} copies are built anew from the others"));
         flight
     }
 

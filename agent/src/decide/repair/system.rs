@@ -2,10 +2,12 @@
 //!
 //! Invariant: it never rests at an even number of voters; it grows and shrinks by two at once.
 
-use evenkeel_shared::ids::{NodeId, ReplicaId};
-use evenkeel_shared::view::NodeState;
+use std::collections::BTreeSet;
 
-use super::super::facts::{name, system_voters};
+use evenkeel_shared::ids::{NodeId, ReplicaId};
+use evenkeel_shared::view::{NodeState, ReplicaRole};
+
+use super::super::facts::{members, name, system_voters};
 use super::super::placement::crowding;
 use super::super::plan::{Step, StepKind};
 use super::Case;
@@ -59,12 +61,19 @@ impl Case<'_> {
 
     /// Every node holds a copy of the map, and nobody else does.
     fn map_everywhere(&self, leaving: &[(ReplicaId, String)]) -> Result<Option<Step>, String> {
-        let gone = |replica: &&ReplicaId| !self.facts.nodes.contains_key(&replica.node());
-        if let Some(replica) = self.seen.learners.iter().find(gone) {
-            let why = format!("{} has left", replica.node());
+        let lost = members(self.shard, ReplicaRole::Lost);
+        let gone = |replica: &&ReplicaId| {
+            lost.contains(replica) || !self.facts.nodes.contains_key(&replica.node())
+        };
+        let no_voter = |replica: &&ReplicaId| !self.seen.voters.contains(replica);
+        let given_up = lost.iter().filter(no_voter);
+        if let Some(replica) = self.seen.learners.iter().filter(gone).chain(given_up).next() {
+            let why = self.goes(*replica).unwrap_or_else(|| "it is not wanted".to_owned());
             return Ok(Some(self.step(StepKind::Remove { replica: *replica }, why)));
         }
-        let held = |node: NodeId| self.shard.replicas.keys().any(|copy| copy.node() == node);
+        let copies = self.shard.replicas.keys().filter(|copy| !lost.contains(copy));
+        let holders: BTreeSet<NodeId> = copies.map(|copy| copy.node()).collect();
+        let held = |node: NodeId| holders.contains(&node);
         let up = |node: &&NodeId| self.observed.state(**node) == NodeState::Up && !held(**node);
         if let Some(node) = self.facts.nodes.keys().find(up) {
             let why = format!("{} holds no map", name(self.facts, *node));

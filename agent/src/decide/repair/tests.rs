@@ -66,7 +66,7 @@ fn golden_scripts_of_repair_hold() {
 /// A cluster with some nodes down, some draining and some new, and shards spread over it.
 fn worlds() -> impl Strategy<Value = World> {
     let node = (0..4_u8, 1..3_u32, 0..8_u8);
-    let shard = (0..1_000_usize, 0..3_usize);
+    let shard = (0..1_000_usize, 0..3_usize, 0..6_usize);
     (prop::collection::vec(node, 3..8), prop::collection::vec(shard, 1..12)).prop_map(
         |(nodes, shards)| {
             let mut world = World::default();
@@ -86,9 +86,12 @@ fn worlds() -> impl Strategy<Value = World> {
                 ids.push(id);
             }
             world.add_shard(0, &ids[..1], &ids[1..], Some(ids[0]));
-            for (id, (first, lead)) in (1..).zip(shards) {
+            for (id, (first, lead, damaged)) in (1..).zip(shards) {
                 let on: Vec<u32> = (0..3).map(|step| ids[(first + step) % ids.len()]).collect();
                 world.add_shard(id, &on, &[], Some(on[lead]));
+                if let Some(node) = on.get(damaged).filter(|node| **node != on[lead]) {
+                    world.damage(id, *node);
+                }
             }
             elect(&mut world);
             world
@@ -101,8 +104,8 @@ fn elect(world: &mut World) {
     let observed = world.observed.clone();
     for seen in world.observed.shards.values_mut() {
         let majority = seen.live_voters(&observed, None) >= seen.quorum();
-        let living = seen.voters.iter().find(|voter| observed.lives(voter.node()));
-        let stays = seen.leader.filter(|leader| observed.lives(leader.node()));
+        let living = seen.voters.iter().find(|voter| seen.counts(&observed, **voter));
+        let stays = seen.leader.filter(|leader| seen.counts(&observed, *leader));
         seen.leader = stays.or(living.copied()).filter(|_| majority);
     }
 }
@@ -125,6 +128,8 @@ proptest! {
             };
             let well = seen.voters.iter().filter(takes).count();
             prop_assert!(well >= takers.min(3), "{id}: {seen:?}\n{story}");
+            let unfit = seen.voters.intersection(&seen.unfit).count();
+            prop_assert_eq!(unfit, 0, "{}: {:?}\n{}", id, seen, story);
         }
     }
 }

@@ -31,6 +31,7 @@ fn status(shard: u32, node: u32, last: u64) -> ReplicaStatus {
         log_bytes: 64,
         ops_s: 5.0,
         filling: false,
+        damaged: None,
     }
 }
 

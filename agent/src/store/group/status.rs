@@ -78,6 +78,7 @@ impl Group {
                 log_bytes: self.wal.log_bytes(&self.key),
                 ops_s: 0.0,
                 filling: self.inbound.is_filling(),
+                damaged: None,
             },
         }
     }

@@ -158,6 +158,7 @@ impl Machine {
     /// Hashes every record at the applied index.
     pub async fn content_hash(&self) -> Result<ContentAt, MachineError> {
         let image = self.image_now()?;
-        self.inner.work.run(move || image.content_hash()).await
+        let hashed = self.inner.work.run(move || image.content_hash()).await;
+        self.inner.noted(hashed)
     }
 }

@@ -36,7 +36,7 @@ impl Inner {
         if applied.is_err() {
             self.stop();
         }
-        applied
+        self.noted(applied)
     }
 
     fn apply_locked(
@@ -164,7 +164,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
             return Err(io::Error::other("an outgoing snapshot is never installed"));
         };
         let inner = Arc::clone(&self.inner);
-        self.inner.work.run(move || inner.install(*staged)).await.map_err(io_error)
+        let installed = self.inner.work.run(move || inner.install(*staged)).await;
+        self.inner.noted(installed).map_err(io_error)
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
@@ -188,6 +189,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Machine {
             let meta = outgoing.meta()?;
             Ok(Snapshot { meta, snapshot: SnapshotData::Outgoing(outgoing) })
         };
-        self.inner.work.run(build).await.map_err(io_error)
+        let built = self.inner.work.run(build).await;
+        self.inner.noted(built).map_err(io_error)
     }
 }

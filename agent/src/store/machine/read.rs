@@ -53,15 +53,19 @@ impl Machine {
         key: &[u8],
         now: Hlc,
     ) -> Result<Option<Record>, MachineError> {
-        let row = self.inner.tree().get(&rows::data_key(keyspace, slot, key))?;
-        let record = row.map(|row| rows::decode_record(&row)).transpose()?;
+        let read = || {
+            let row = self.inner.tree().get(&rows::data_key(keyspace, slot, key))?;
+            row.map(|row| rows::decode_record(&row)).transpose()
+        };
+        let record = self.inner.noted(read())?;
         Ok(record.filter(|record| !is_expired(record, now)))
     }
 
     /// One page of the keys with a prefix. Long on a large shard: runs on `env.work`.
     pub async fn scan(&self, query: ScanQuery) -> Result<ScanPage, MachineError> {
         let view = self.inner.tree().view();
-        self.inner.work.run(move || scan(&*view, &query)).await
+        let page = self.inner.work.run(move || scan(&*view, &query)).await;
+        self.inner.noted(page)
     }
 
     /// Journal lines with an id above `after`, oldest first.

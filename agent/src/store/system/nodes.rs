@@ -8,7 +8,10 @@ use evenkeel_shared::view::{
     Admission, ClusterFacts, JoinRequest, NodeFacts, NodeIntent, ReplicaRole,
 };
 
-use super::{Reply, add_learner, node_mut};
+use super::{Reply, add_learner, node_mut, shards};
+
+/// The folder of a node whose data was given up.
+const GIVEN_UP: u64 = 0;
 
 /// Lets a node in, or back in.
 pub(super) fn join(facts: &mut ClusterFacts, request: &JoinRequest) -> Reply {
@@ -22,6 +25,7 @@ pub(super) fn join(facts: &mut ClusterFacts, request: &JoinRequest) -> Reply {
     known.capacity = request.capacity;
     known.addresses.clone_from(&request.addresses);
     known.drills = request.drills;
+    known.folder = request.folder;
     admission(facts, node)
 }
 
@@ -52,9 +56,18 @@ fn returning(facts: &ClusterFacts, request: &JoinRequest) -> Result<Option<NodeI
         if known.name != *name {
             return Err(format!("{node} is named {}, not {name}", known.name));
         }
+        if known.folder == GIVEN_UP {
+            return Err(format!(
+                "the data of {name} was given up by `evenkeel node reinit {name}`; start it with \
+                 an empty folder"
+            ));
+        }
         return same_folder(known, request).map(Some);
     }
     if let Some(known) = facts.node_named(name) {
+        if known.folder == GIVEN_UP {
+            return Ok(Some(known.id));
+        }
         // Its admission was lost on the way: the folder has not learned who it is.
         return same_folder(known, request).map(Some);
     }
@@ -99,7 +112,11 @@ fn admit(facts: &mut ClusterFacts, request: &JoinRequest) -> Result<NodeId, Stri
 fn admission(facts: &mut ClusterFacts, node: NodeId) -> Reply {
     let system = facts.shards.get(&ShardId::SYSTEM).ok_or("the system shard is missing")?;
     let system_history = system.history;
-    let held = system.replicas.keys().find(|replica| replica.node() == node).copied();
+    let held = system
+        .replicas
+        .iter()
+        .find(|(replica, held)| replica.node() == node && held.role != ReplicaRole::Lost);
+    let held = held.map(|(replica, _)| *replica);
     let system_replica = held.unwrap_or_else(|| add_learner(facts, ShardId::SYSTEM, node));
     let others = facts.nodes.values().filter(|other| other.id != node);
     let peers = others.map(|other| (other.id, other.addresses.clone())).collect();
@@ -126,5 +143,21 @@ pub(super) fn leave(facts: &mut ClusterFacts, node: NodeId) -> Reply {
         system.replicas.retain(|replica, _| replica.node() != node);
     }
     facts.nodes.remove(&node);
+    Ok(SystemReply::Done)
+}
+
+/// Gives up all that a node held, so that it may join again with an empty folder.
+pub(super) fn reinit(facts: &mut ClusterFacts, node: NodeId) -> Reply {
+    node_mut(facts, node)?;
+    let held: Vec<_> = facts
+        .shards
+        .values()
+        .flat_map(|shard| shard.replicas.iter().map(move |(id, held)| (shard.id, *id, held.role)))
+        .filter(|(_, id, role)| id.node() == node && *role != ReplicaRole::Lost)
+        .collect();
+    for (shard, replica, _) in held {
+        shards::lose(facts, shard, replica)?;
+    }
+    node_mut(facts, node)?.folder = GIVEN_UP;
     Ok(SystemReply::Done)
 }

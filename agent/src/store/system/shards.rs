@@ -120,7 +120,10 @@ pub(super) fn add_replica(
     if known.epoch != epoch {
         return Err(format!("{shard} is at {}, not at {epoch}", known.epoch));
     }
-    if let Some(held) = known.replicas.keys().find(|replica| replica.node() == node) {
+    let held = |(replica, held): &(&ReplicaId, &ReplicaFacts)| {
+        replica.node() == node && held.role != ReplicaRole::Lost
+    };
+    if let Some((held, _)) = known.replicas.iter().find(held) {
         return Err(format!("{node} already holds replica {held} of {shard}"));
     }
     // One more than the bound: a replacement is filled before the replaced one goes. Every node
@@ -144,6 +147,9 @@ pub(super) fn set_role(
     let Some(held) = known.replicas.get_mut(&replica) else {
         return Err(format!("{shard} has no replica {replica}"));
     };
+    if held.role == ReplicaRole::Lost {
+        return Err(format!("replica {replica} of {shard} is lost: it only goes"));
+    }
     held.role = role;
     known.epoch = epoch;
     Ok(SystemReply::Done)
@@ -167,6 +173,21 @@ pub(super) fn remove_replica(
     }
     known.replicas.remove(&replica);
     known.epoch = epoch;
+    Ok(SystemReply::Done)
+}
+
+/// Gives a replica up. The last voter is never given up: its disk may be all that is left.
+pub(super) fn lose(facts: &mut ClusterFacts, shard: ShardId, replica: ReplicaId) -> Reply {
+    let known = shard_mut(facts, shard)?;
+    let others =
+        |(id, held): (&ReplicaId, &ReplicaFacts)| *id != replica && held.role == ReplicaRole::Voter;
+    if !known.replicas.iter().any(others) {
+        return Err(format!("{replica} is the last voter of {shard}"));
+    }
+    match known.replicas.get_mut(&replica) {
+        Some(held) => held.role = ReplicaRole::Lost,
+        None => return Err(format!("{shard} has no replica {replica}")),
+    }
     Ok(SystemReply::Done)
 }
 

@@ -71,6 +71,11 @@ impl ReplicaLog {
         self.key
     }
 
+    /// Writes the vote that a replica begins with, so that its log is never empty again.
+    pub async fn be_born(&mut self) -> io::Result<()> {
+        self.save_vote(&Vote::new(0, self.key.replica)).await
+    }
+
     fn record(&self, kind: Kind, (term, index): (u64, u64)) -> Record {
         Record { kind, key: self.key, term, index }
     }

@@ -40,6 +40,7 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
             Ok(Action::Drain { node, undo })
         }
         Command::Evict => Ok(Action::Evict { node: node(model)? }),
+        Command::Reinit => Ok(Action::Reinit { node: node(model)? }),
         Command::Failover => Ok(handover(model, shard(model)?)),
         Command::Backup => Ok(Action::Backup { archive: archive(model) }),
         Command::Restore => {
@@ -49,10 +50,11 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
         }
         Command::Accept | Command::Undo => {
             let view = model.live.view().ok_or("nothing is known of the cluster yet")?;
-            let waits = view.intents.iter().any(|intent| intent.phase == IntentPhase::Complete);
-            let action = match command {
-                Command::Accept => Action::RestoreAccept,
-                _ => Action::RestoreUndo,
+            let stands = |phase| view.intents.iter().any(|intent| intent.phase == phase);
+            let complete = stands(IntentPhase::Complete);
+            let (action, waits) = match command {
+                Command::Accept => (Action::RestoreAccept, complete),
+                _ => (Action::RestoreUndo, complete || stands(IntentPhase::Building)),
             };
             if waits { Ok(action) } else { Err("no restore waits for it") }
         }
@@ -88,9 +90,10 @@ fn archive(model: &Model) -> String {
 /// What is typed to confirm.
 pub(crate) fn name(model: &Model, action: &Action) -> String {
     match action {
-        Action::Kill { node, .. } | Action::Drain { node, .. } | Action::Evict { node } => {
-            model.live.name(*node)
-        }
+        Action::Kill { node, .. }
+        | Action::Drain { node, .. }
+        | Action::Evict { node }
+        | Action::Reinit { node } => model.live.name(*node),
         Action::Switchover { shard, .. } | Action::Failover { shard, .. } => shard.to_string(),
         Action::Backup { .. } => "backup".into(),
         Action::Restore { backup, .. } => backup.clone(),
@@ -101,7 +104,9 @@ pub(crate) fn name(model: &Model, action: &Action) -> String {
 /// The backup whose restore waits.
 fn restored(model: &Model) -> String {
     let intents = model.live.view().map_or(&[][..], |view| &view.intents);
-    let waiting = intents.iter().find(|intent| intent.phase == IntentPhase::Complete);
+    let waits =
+        |phase: &IntentPhase| matches!(phase, IntentPhase::Complete | IntentPhase::Building);
+    let waiting = intents.iter().find(|intent| waits(&intent.phase));
     waiting.map_or_else(String::new, |intent| {
         let IntentKind::Restore { backup, .. } = &intent.kind;
         backup.clone()
@@ -122,6 +127,7 @@ pub(crate) fn title(model: &Model, action: &Action) -> String {
         Action::Drain { undo: false, .. } => format!("drain {name}"),
         Action::Drain { undo: true, .. } => format!("stop draining {name}"),
         Action::Evict { .. } => format!("evict {name}"),
+        Action::Reinit { .. } => format!("give up the data of {name}"),
         Action::Backup { .. } => "back up".into(),
         Action::Restore { .. } => format!("restore {name}"),
         Action::RestoreAccept => format!("accept restore of {name}"),

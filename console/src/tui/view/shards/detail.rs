@@ -93,8 +93,17 @@ fn replica_line(scene: &Scene<'_>, replica: &ReplicaView) -> Line<'static> {
         ReplicaState::Leaving => "leaving",
         ReplicaState::Lost => "lost",
         ReplicaState::Unknown => "unknown",
+        ReplicaState::Damaged => "damaged",
     };
     let role = if replica.role == ReplicaRole::Voter { "voter" } else { "learner" };
+    if let Some(why) = &replica.why {
+        return Line::from(vec![
+            scene.ink(letter, tone),
+            Span::raw(format!(" {:<8} ", scene.cluster.name(replica.node))),
+            scene.ink(format!("{word:<9}"), tone),
+            Span::raw(why.clone()),
+        ]);
+    }
     let lag = match (replica.state, replica.lag) {
         (ReplicaState::Leader, _) => Span::raw(""),
         (_, Some(0)) => scene.ink("in step", Tone::Muted),

@@ -107,7 +107,9 @@ fn row(scene: &Scene<'_>, id: ShardId, nodes: &[NodeId]) -> Row {
     };
     let mut cells = vec![Line::from(name(scene, shard))];
     for node in nodes {
-        let replica = shard.replicas.iter().find(|replica| replica.node == *node);
+        // A lost copy may stand beside the one that takes its place: the better one is shown.
+        let on_node = shard.replicas.iter().filter(|replica| replica.node == *node);
+        let replica = on_node.min_by_key(|replica| replica.state);
         cells.push(match replica {
             Some(replica) => cell(scene, replica),
             None => Line::from(Span::styled(scene.theme.glyphs.dot, scene.theme.line())),
@@ -189,11 +191,12 @@ fn legend(scene: &Scene<'_>) -> Line<'static> {
         (ReplicaState::Leaving, "leaving"),
         (ReplicaState::Lost, "lost"),
         (ReplicaState::Unknown, "unknown"),
+        (ReplicaState::Damaged, "damaged"),
     ];
     for (state, word) in states {
         let (letter, tone) = theme::replica(state);
         line.push_span(scene.ink(letter, tone));
-        line.push_span(scene.ink(format!(" {word}  "), Tone::Muted));
+        line.push_span(scene.ink(format!(" {word} "), Tone::Muted));
     }
     line
 }
