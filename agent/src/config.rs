@@ -56,6 +56,8 @@ pub struct Config {
     pub exit_on_stdin_close: bool,
     /// How long a node may be DOWN before its replicas are replaced.
     pub grace: Duration,
+    /// In which every copy is read back and compared once.
+    pub scrub: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines are written: a level, or a filter such as `info,evenkeel_agent=debug`.

@@ -12,6 +12,7 @@ pub mod ports;
 mod reconcile;
 mod removal;
 mod restore;
+pub mod scrub;
 mod step;
 pub mod system;
 pub mod unmerged;

@@ -9,6 +9,7 @@ pub mod detector;
 pub mod elector;
 pub mod facts;
 pub mod observe;
+pub mod odd;
 pub mod placement;
 pub mod plan;
 pub mod reminder;

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use evenkeel_tests::{Cluster, Writers, wait_for};
+use bytes::Bytes;
+use evenkeel_tests::{Client, Cluster, ClusterPlan, Writers, wait_for};
 
 /// How long copies may take to be rebuilt on a busy machine.
 const REBUILT_MAX: Duration = Duration::from_secs(120);
@@ -111,4 +112,50 @@ fn a_wiped_node_rejoins_by_one_command() {
     assert_whole(&cluster, writers);
     // What was given up stays so: the same act has nothing left to do.
     cluster.run(&["node", "reinit", "n3", "--yes", "--override", "n3"]).expect(1);
+}
+
+/// The largest file of the state, if there is one that was written for good.
+fn largest_table(folder: &Path) -> Option<std::path::PathBuf> {
+    let mut found: Vec<(u64, std::path::PathBuf)> = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).ok()?.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.parent().is_some_and(|parent| parent.ends_with("tables")) {
+                found.push((entry.metadata().ok()?.len(), path));
+            }
+        }
+    }
+    found.into_iter().max().filter(|(length, _)| *length > 1 << 20).map(|(_, path)| path)
+}
+
+#[test]
+fn a_flipped_bit_of_the_data_is_found_by_the_scrub() {
+    let log = "info,evenkeel_agent::control::scrub=debug";
+    let flags = ["--scrub", "1s", "--log", log].map(str::to_owned).to_vec();
+    let cluster = Cluster::start_with(&ClusterPlan { shards: 1, flags, ..ClusterPlan::default() });
+    // Enough for the engine to write tables; what waits in memory can't rot.
+    let value = |number: u64| Bytes::from(vec![u8::try_from(number).unwrap(); 500 << 10]);
+    let record = |number: u64| (format!("scrub/{number}"), value(number));
+    let client = Client::new(cluster.addresses());
+    client.put_all((0..20).map(record));
+    let victim = &cluster.agents[1];
+    let state = victim.plan.data().join("state");
+    let table = wait_for("a table is written", REBUILT_MAX, || largest_table(&state));
+    wait_for("sound copies are alike", REBUILT_MAX, || {
+        cluster.agents.iter().any(|agent| agent.log().contains("copies are alike")).then_some(())
+    });
+    flip(&table, (1 << 20) + 77);
+
+    wait_told(&cluster, "is not as it was written");
+    assert_eq!(
+        client.wrong((0..20).map(record).collect()),
+        Vec::<String>::new(),
+        "clients read on"
+    );
+    cluster.wait_healthy();
+    cluster.assert_hashes_agree(1);
+    assert_eq!(client.wrong((0..20).map(record).collect()), Vec::<String>::new());
 }

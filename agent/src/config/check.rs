@@ -23,6 +23,12 @@ const GRACE_MIN: Duration = Duration::from_secs(1);
 /// Longer, and a lost replica would not be replaced before the next is lost.
 const GRACE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
+const SCRUB_DEFAULT: Duration = Duration::from_secs(6 * 3600);
+/// Shorter, and nothing else would be read.
+const SCRUB_MIN: Duration = Duration::from_secs(1);
+/// Longer, and rot could reach every copy before it is seen.
+const SCRUB_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
 pub(super) fn check(settings: Settings) -> Result<Config, ConfigError> {
     let name = settings.name.ok_or(ConfigError::Missing {
         setting: "name",
@@ -56,6 +62,7 @@ pub(super) fn check(settings: Settings) -> Result<Config, ConfigError> {
         supervise: settings.supervise.unwrap_or(false),
         exit_on_stdin_close: settings.exit_on_stdin_close.unwrap_or(false),
         grace: grace(settings.grace)?,
+        scrub: scrub(settings.scrub)?,
         log_format: settings.log_format.unwrap_or_default(),
         log: log_filter(settings.log)?,
         listen,
@@ -169,12 +176,39 @@ fn capacity(given: Option<u32>) -> Result<u32, ConfigError> {
 }
 
 fn grace(given: Option<String>) -> Result<Duration, ConfigError> {
-    let Some(text) = given else { return Ok(GRACE_DEFAULT) };
-    let hint = "60s is usual";
+    let bounds = Bounds { least: GRACE_MIN, most: GRACE_MAX, usual: GRACE_DEFAULT };
+    duration("grace", given, bounds)
+}
+
+fn scrub(given: Option<String>) -> Result<Duration, ConfigError> {
+    let bounds = Bounds { least: SCRUB_MIN, most: SCRUB_MAX, usual: SCRUB_DEFAULT };
+    duration("scrub", given, bounds)
+}
+
+/// What a duration may be.
+#[derive(Clone, Copy)]
+struct Bounds {
+    least: Duration,
+    most: Duration,
+    usual: Duration,
+}
+
+fn duration(
+    setting: &'static str,
+    given: Option<String>,
+    bounds: Bounds,
+) -> Result<Duration, ConfigError> {
+    let Bounds { least, most, usual } = bounds;
+    let Some(text) = given else { return Ok(usual) };
+    let hint = format!("{} is usual", humantime::format_duration(usual));
     match humantime::parse_duration(&text) {
-        Ok(grace) if (GRACE_MIN..=GRACE_MAX).contains(&grace) => Ok(grace),
-        Ok(_) => Err(invalid("grace", text, "from 1s to 7days", hint)),
-        Err(_) => Err(invalid("grace", text, "a duration such as 90s or 5m", hint)),
+        Ok(given) if (least..=most).contains(&given) => Ok(given),
+        Ok(_) => {
+            let words = humantime::format_duration;
+            let expected = format!("from {} to {}", words(least), words(most));
+            Err(invalid(setting, text, expected, hint))
+        }
+        Err(_) => Err(invalid(setting, text, "a duration such as 90s or 5m", hint)),
     }
 }
 

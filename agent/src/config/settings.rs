@@ -82,6 +82,9 @@ pub struct Settings {
     /// How long a node may be down before its replicas are replaced [default: 60s]
     #[arg(long, global = true, value_name = "DURATION")]
     pub grace: Option<String>,
+    /// In which every copy on this node is read back and compared once [default: 6h]
+    #[arg(long, global = true, value_name = "DURATION")]
+    pub scrub: Option<String>,
     /// How log lines look [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -130,6 +133,7 @@ impl Settings {
             supervise: self.supervise.or(there.supervise),
             exit_on_stdin_close: self.exit_on_stdin_close.or(there.exit_on_stdin_close),
             grace: self.grace.or(there.grace),
+            scrub: self.scrub.or(there.scrub),
             log_format: self.log_format.or(there.log_format),
             log: self.log.or(there.log),
         }
@@ -164,6 +168,7 @@ impl From<&Config> for Settings {
             supervise: Some(config.supervise),
             exit_on_stdin_close: Some(config.exit_on_stdin_close),
             grace: Some(duration_text(config.grace)),
+            scrub: Some(duration_text(config.scrub)),
             log_format: Some(config.log_format),
             log: Some(config.log.clone()),
         }

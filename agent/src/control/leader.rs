@@ -6,14 +6,14 @@ use std::time::Duration;
 use evenkeel_shared::backup::ShardImage;
 use evenkeel_shared::command::{Applied, Command, OperationResult, StoredRecord};
 use evenkeel_shared::error::StoreError;
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
 use evenkeel_shared::version::Hlc;
 
 use crate::backup::{Archive, ArchiveError, ImageReader, ImageWriter};
 use crate::env::Env;
 use crate::store::group::Group;
-use crate::store::machine::MachinePhase;
+use crate::store::machine::{ContentAt, MachinePhase};
 use crate::store::replicas::Replicas;
 
 /// How long past the cut a barrier may take to be applied.
@@ -63,12 +63,37 @@ impl Leader {
             return Err(unavailable(format!("{} has no copy of {shard} in service", self.me)));
         };
         let content = group.machine().content_hash().await.map_err(unavailable)?;
-        Ok(ContentHash {
+        Ok(self.told(content))
+    }
+
+    /// The content hash of this node's replica at a cut; waits until an entry above it is applied.
+    pub async fn content_at(&self, shard: ShardId, cut: Hlc) -> Result<ContentHash, StoreError> {
+        let machine = self.group(shard)?.machine().clone();
+        let image = machine.image_at(cut).await.map_err(unavailable)?;
+        let image = tokio::time::timeout(CUT_MAX, image)
+            .await
+            .map_err(|_| unavailable(format!("the cut of {shard} took too long")))?
+            .map_err(unavailable)?;
+        let content = machine.hash_image(image).await.map_err(unavailable)?;
+        Ok(self.told(content))
+    }
+
+    /// Takes this node's replica out of service; false if there is no such replica.
+    pub fn condemn(&self, shard: ShardId, replica: ReplicaId, why: String) -> bool {
+        let group = self.replicas.get(shard).filter(|group| group.key().replica == replica);
+        group.is_some_and(|group| {
+            group.machine().condemn(why);
+            true
+        })
+    }
+
+    fn told(&self, content: ContentAt) -> ContentHash {
+        ContentHash {
             node: self.me,
             index: content.index,
             records: content.content.records,
             hash: content.content.hash,
-        })
+        }
     }
 
     /// Writes the shard's image at the cut. The barrier's HLC lies above the cut, so that the

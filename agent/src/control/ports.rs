@@ -2,8 +2,9 @@
 
 use evenkeel_shared::command::{Applied, Command};
 use evenkeel_shared::error::StoreError;
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
+use evenkeel_shared::version::Hlc;
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::BoxFuture;
 
@@ -32,6 +33,17 @@ pub trait Orders: Send + Sync {
     fn stand(&self, to: NodeId, shard: ShardId, by: Deadline) -> Answer<bool>;
     /// Computes a replica's content hash.
     fn content_hash(&self, of: NodeId, shard: ShardId, by: Deadline) -> Answer<ContentHash>;
+    /// Computes a replica's content hash at a cut.
+    fn content_at(&self, of: NodeId, shard: ShardId, cut: Hlc, by: Deadline)
+    -> Answer<ContentHash>;
+    /// Has a node take its replica out of service; false if it has no such replica.
+    fn condemn(
+        &self,
+        shard: ShardId,
+        replica: ReplicaId,
+        why: String,
+        by: Deadline,
+    ) -> Answer<bool>;
     /// Ends a node at once: a drill.
     fn die(&self, node: NodeId, down_secs: Option<u32>, actor: String, by: Deadline) -> Answer<()>;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evenkeel_shared::command::{Applied, Command, SystemReply};
 use evenkeel_shared::error::StoreError;
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{ClusterFacts, SystemCommand};
@@ -131,6 +131,36 @@ impl System {
             return self.leader.content_hash(shard).await;
         }
         self.orders.content_hash(node, shard, by).await
+    }
+}
+
+impl System {
+    /// A replica's content hash at a cut that is yet to come.
+    pub async fn content_at(
+        &self,
+        node: NodeId,
+        shard: ShardId,
+        cut: Hlc,
+        by: Deadline,
+    ) -> Result<ContentHash, StoreError> {
+        if node == self.me {
+            return within(by, shard, self.leader.content_at(shard, cut)).await;
+        }
+        self.orders.content_at(node, shard, cut, by).await
+    }
+
+    /// Takes a replica out of service, on whichever node it is.
+    pub async fn condemn(
+        &self,
+        shard: ShardId,
+        replica: ReplicaId,
+        why: String,
+        by: Deadline,
+    ) -> Result<bool, StoreError> {
+        if replica.node() == self.me {
+            return Ok(self.leader.condemn(shard, replica, why));
+        }
+        self.orders.condemn(shard, replica, why, by).await
     }
 }
 

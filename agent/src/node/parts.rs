@@ -17,6 +17,7 @@ use super::probe::Probe;
 use super::{Addresses, Fittings, NodeError, events, stop, upkeep};
 use crate::config::Config;
 use crate::control::Controller;
+use crate::control::scrub::Scrub;
 use crate::env::Env;
 use crate::env::net::Listener;
 use crate::folder::{Folder, Membership};
@@ -184,6 +185,7 @@ impl Parts {
         start(Box::pin(upkeep::canary(parts.clone())));
         start(Box::pin(events::write(parts.clone(), pulse_events)));
         start(Box::pin(parts.control.journal.clone().run(parts.control.system.clone())));
+        start(Box::pin(parts.scrub().run()));
         start(Box::pin(Controller::new(parts.control.operator.clone()).run()));
         if let Some(listener) = gateways.resp {
             let store = RespStore::new(parts.router.clone(), parts.meter.clone(), &parts.env);
@@ -211,6 +213,15 @@ impl Parts {
             }
             why = failed => Err(NodeError::Fatal { why }),
             why = upkeep::tend(parts.clone()) => Err(NodeError::Fatal { why }),
+        }
+    }
+
+    fn scrub(&self) -> Scrub {
+        Scrub {
+            env: self.env.clone(),
+            system: self.control.system.clone(),
+            journal: self.control.journal.clone(),
+            interval: self.config.scrub,
         }
     }
 

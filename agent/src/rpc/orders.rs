@@ -5,8 +5,9 @@ use std::sync::Arc;
 use evenkeel_shared::client::Pool;
 use evenkeel_shared::command::{Applied, Command};
 use evenkeel_shared::error::StoreError;
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, PeerClient};
+use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::ClusterFacts;
 use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::Lane;
@@ -55,6 +56,31 @@ impl Orders for LaneOrders {
 
     fn content_hash(&self, of: NodeId, shard: ShardId, by: Deadline) -> Answer<ContentHash> {
         self.call(of, move |client| async move { client.content_hash(by.context(), shard).await })
+    }
+
+    fn content_at(
+        &self,
+        of: NodeId,
+        shard: ShardId,
+        cut: Hlc,
+        by: Deadline,
+    ) -> Answer<ContentHash> {
+        self.call(
+            of,
+            move |client| async move { client.content_at(by.context(), shard, cut).await },
+        )
+    }
+
+    fn condemn(
+        &self,
+        shard: ShardId,
+        replica: ReplicaId,
+        why: String,
+        by: Deadline,
+    ) -> Answer<bool> {
+        self.call(replica.node(), move |client| async move {
+            client.condemn(by.context(), shard, replica, why).await.map(Ok)
+        })
     }
 
     fn die(&self, node: NodeId, down_secs: Option<u32>, actor: String, by: Deadline) -> Answer<()> {

@@ -11,6 +11,7 @@ use evenkeel_shared::service::peer::{
     CanvassAnswer, CanvassQuestion, ContentHash, LeaderOrder, LeaderReply, Peer, PeerError,
     RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish,
 };
+use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{Admission, JoinRequest, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 use tarpc::context::Context;
@@ -126,6 +127,19 @@ impl Peer for PeerService {
         tokio::spawn(async move { leader.perform(shard, order).await })
             .await
             .unwrap_or_else(|error| Err(StoreError::Unknown { why: error.to_string() }))
+    }
+
+    async fn content_at(
+        self,
+        _: Context,
+        shard: ShardId,
+        cut: Hlc,
+    ) -> Result<ContentHash, StoreError> {
+        self.system.leader.content_at(shard, cut).await
+    }
+
+    async fn condemn(self, _: Context, shard: ShardId, replica: ReplicaId, why: String) -> bool {
+        self.system.leader.condemn(shard, replica, why)
     }
 
     async fn content_hash(self, _: Context, shard: ShardId) -> Result<ContentHash, StoreError> {

@@ -8,6 +8,7 @@ pub mod memory;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -56,6 +57,11 @@ pub trait Engine: Send + Sync {
 
 /// One tree.
 pub trait Tree: Send + Sync {
+    /// The files that it lies in now.
+    fn files(&self) -> Vec<PathBuf>;
+    /// Reads a file back from the disk, and compares it with what was written; its length, or 0 if
+    /// it is no file of the tree any more.
+    fn verify(&self, file: &Path) -> Result<u64, EngineError>;
     /// The newest value of a row.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
     /// Writes all of the changes or, after a crash, none of them.

@@ -8,6 +8,7 @@ use crate::command::{Applied, Command};
 use crate::error::StoreError;
 use crate::heartbeat::{Heartbeat, HeartbeatReply};
 use crate::ids::{History, NodeId, ReplicaId, ShardId};
+use crate::version::Hlc;
 use crate::view::{Admission, JoinRequest};
 
 /// The agents' service among themselves.
@@ -36,6 +37,11 @@ pub trait Peer {
     async fn propose(shard: ShardId, command: Box<Command>) -> Result<Applied, StoreError>;
     /// Does one thing that only a shard's leader can.
     async fn lead(shard: ShardId, order: LeaderOrder) -> Result<LeaderReply, StoreError>;
+    /// The content hash of this node's replica exactly before the first entry above the cut; it is
+    /// waited for.
+    async fn content_at(shard: ShardId, cut: Hlc) -> Result<ContentHash, StoreError>;
+    /// Takes this node's replica out of service: it differs from the others.
+    async fn condemn(shard: ShardId, replica: ReplicaId, why: String) -> bool;
     /// Computes a replica's content hash at its applied index.
     async fn content_hash(shard: ShardId) -> Result<ContentHash, StoreError>;
 }
@@ -175,7 +181,7 @@ pub enum LeaderOrder {
     /// Write the shard's image at a cut into an archive.
     Image {
         /// The cut.
-        cut: crate::version::Hlc,
+        cut: Hlc,
         /// The archive's folder.
         archive: String,
     },

@@ -4,7 +4,7 @@
 //! deleted (design §6). fjall has no cap on all write buffers together, so it is kept here.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -13,6 +13,8 @@ use fjall::{
     AbstractTree, Database, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable,
     Snapshot,
 };
+
+mod verify;
 
 use super::{Changes, Engine, EngineError, RowRange, Rows, Tree, View};
 
@@ -172,6 +174,19 @@ impl FjallTree {
 }
 
 impl Tree for FjallTree {
+    fn files(&self) -> Vec<PathBuf> {
+        let version = self.keyspace.tree.current_version();
+        version.iter_tables().map(|table| table.path.to_path_buf()).collect()
+    }
+
+    fn verify(&self, file: &Path) -> Result<u64, EngineError> {
+        // The version keeps its files: none is removed while it is held.
+        let version = self.keyspace.tree.current_version();
+        let table = version.iter_tables().find(|table| table.path.as_path() == file);
+        let Some(table) = table else { return Ok(0) };
+        verify::file(&self.name, file, table.checksum().into_u128())
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         let value = self.keyspace.get(key);
         let value = value.map_err(|source| explain(&self.name, "read a row", source))?;

@@ -157,8 +157,6 @@ impl Machine {
 
     /// Hashes every record at the applied index.
     pub async fn content_hash(&self) -> Result<ContentAt, MachineError> {
-        let image = self.image_now()?;
-        let hashed = self.inner.work.run(move || image.content_hash()).await;
-        self.inner.noted(hashed)
+        self.hash_image(self.image_now()?).await
     }
 }

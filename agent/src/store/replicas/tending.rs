@@ -33,10 +33,13 @@ impl Replicas {
             let ended = group.status().replica.role == RaftRole::Stopped;
             match trouble.or_else(|| group.machine().trouble()) {
                 Some(Trouble::Failed(why)) => return Err(format!("{}: {why}", key.shard)),
-                Some(Trouble::Damaged(why)) if key.shard.is_system() => {
-                    return Err(format!("its copy of the system shard is damaged: {why}"));
-                }
                 Some(Trouble::Damaged(why)) => {
+                    // Remembered in the log: after a restart the rot may not be met again at once.
+                    let kept = self.ports.wal.replica(key).quarantine(&why).await;
+                    kept.map_err(|error| format!("{}: {error}", key.shard))?;
+                    if key.shard.is_system() {
+                        return Err(format!("its copy of the system shard is damaged: {why}"));
+                    }
                     self.close_one(&group).await;
                     self.take_out(key, &why);
                 }

@@ -225,4 +225,6 @@ async fn a_condemned_replica_is_taken_out_while_it_runs() {
     assert!(replicas.get(KEY.shard).is_none());
     assert_eq!(replicas.out_of_service().len(), 1);
     assert!(matches!(replicas.open(KEY).await, Err(OpenError::Damaged { .. })));
+    drop((replicas, group));
+    assert_eq!(damage(&node).await, "a row differs", "a restart does not forget it");
 }

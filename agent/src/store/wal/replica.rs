@@ -76,6 +76,21 @@ impl ReplicaLog {
         self.save_vote(&Vote::new(0, self.key.replica)).await
     }
 
+    /// Takes the replica out of service for good: what was found in its data is remembered here.
+    pub async fn quarantine(&self, why: &str) -> io::Result<()> {
+        let record = self.record(Kind::Quarantine, (0, 0));
+        let (sender, receiver) = oneshot::channel();
+        let mark = |state: &mut State| {
+            let serial = state.quarantine(&self.key, why);
+            let payload = || why.as_bytes().to_vec();
+            let records = serial.map(|serial| NewRecord { record, payload: payload(), serial });
+            Ok::<_, io::Error>((records.into_iter().collect(), Done::Reply(sender)))
+        };
+        self.wal.queue(size_bytes(why.len()), mark).await?;
+        let gone = |_| io::Error::other("the log's writer has ended");
+        receiver.await.map_err(gone)?.map_err(Into::into)
+    }
+
     fn record(&self, kind: Kind, (term, index): (u64, u64)) -> Record {
         Record { kind, key: self.key, term, index }
     }
