@@ -14,6 +14,7 @@ pub mod placement;
 pub mod plan;
 pub mod reminder;
 pub mod repair;
+pub mod room;
 pub mod view;
 
 #[cfg(test)]

@@ -74,6 +74,8 @@ pub struct Load {
     pub sync_us: Option<u32>,
     /// Connections open now.
     pub connections: u32,
+    /// Whether the disk is so full that the node takes no writes.
+    pub disk_low: bool,
 }
 
 /// One replica, as its own node sees it.

@@ -120,6 +120,12 @@ impl Observed {
         lives(self.state(node))
     }
 
+    /// Whether a node's disk is so full that it takes no writes.
+    pub fn has_low_disk(&self, node: NodeId) -> bool {
+        let load = self.nodes.get(&node).and_then(|node| node.load.as_ref());
+        load.is_some_and(|load| load.disk_low)
+    }
+
     /// Milliseconds for which a node has been in its state.
     pub fn in_state_ms(&self, node: NodeId) -> u64 {
         let since = self.nodes.get(&node).map_or(self.at_unix_ms, |node| node.since_unix_ms);
@@ -183,7 +189,7 @@ pub fn lives(state: NodeState) -> bool {
 /// Whether a node may be given replicas and leaderships.
 pub fn takes_more(node: &NodeFacts, observed: &Observed) -> bool {
     let well = matches!(observed.state(node.id), NodeState::Up | NodeState::Slow);
-    well && node.intent == NodeIntent::Serve
+    well && node.intent == NodeIntent::Serve && !observed.has_low_disk(node.id)
 }
 
 /// Copies that a shard should have.

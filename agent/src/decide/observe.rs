@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel_shared::heartbeat::{Claim, ReplicaStatus};
+use evenkeel_shared::heartbeat::{Claim, RaftRole, ReplicaStatus};
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
     ClusterFacts, NodeFacts, NodeIntent, NodeState, Observer, ReplicaRole, ShardFacts,
@@ -106,11 +106,21 @@ fn state(
     if seen.revision == Some(0) {
         return (NodeState::Joining, "has no map yet".to_owned());
     }
+    if let Some(load) = seen.load.as_ref().filter(|load| load.disk_low) {
+        return (NodeState::Slow, disk_words(load.disk_used_bytes, load.disk_total_bytes));
+    }
     let sync_us = seen.load.as_ref().and_then(|load| load.sync_us);
     match sync_us.filter(|took| *took > SLOW_SYNC_US) {
         Some(took) => (NodeState::Slow, format!("last sync took {} ms", took / 1_000)),
         None => (NodeState::Up, why),
     }
+}
+
+fn disk_words(used: Option<u64>, total: Option<u64>) -> String {
+    let share = used.zip(total).filter(|(_, total)| *total > 0);
+    let percent = share.map(|(used, total)| u128::from(used) * 100 / u128::from(total));
+    let full = percent.map_or(String::new(), |percent| format!(" {percent} % full,"));
+    format!("disk{full} takes no writes")
 }
 
 fn shard_observed(shard: &ShardFacts, heard: &HeardNodes) -> ShardObserved {
@@ -123,7 +133,8 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardNodes) -> ShardObserved {
         .collect();
     let claim = claim(shard, heard);
     let lost = members(shard, ReplicaRole::Lost);
-    let damaged = statuses.iter().filter(|(_, status)| status.damaged.is_some());
+    let stopped = |status: &ReplicaStatus| status.role == RaftRole::Stopped;
+    let damaged = statuses.iter().filter(|(_, it)| it.damaged.is_some() || stopped(it));
     let unfit: BTreeSet<ReplicaId> = lost.into_iter().chain(damaged.map(|(id, _)| *id)).collect();
     let leader = claim.and_then(|(node, _)| {
         let on_node = |replica: &ReplicaId| replica.node() == node && !unfit.contains(replica);

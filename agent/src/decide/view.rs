@@ -170,7 +170,11 @@ fn replica_view(
         ReplicaState::Follower
     };
     let role = if voter { ReplicaRole::Voter } else { ReplicaRole::Learner };
-    let given_up = || seen.unfit.contains(&id).then(|| "given up".to_owned());
+    let given_up = || {
+        let lost = shard.replicas.get(&id).is_some_and(|held| held.role == ReplicaRole::Lost);
+        let words = if lost { "given up" } else { "stopped" };
+        seen.unfit.contains(&id).then(|| words.to_owned())
+    };
     let why = heard.and_then(|heard| heard.damaged.clone()).or_else(given_up);
     let lag = heard.and_then(|heard| heard.lag).filter(|_| state != ReplicaState::Damaged);
     ReplicaView { id, node: id.node(), role, state, lag, why }

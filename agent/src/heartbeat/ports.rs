@@ -9,6 +9,7 @@ use evenkeel_shared::version::Hlc;
 use futures::future::BoxFuture;
 
 use crate::decide::elector::GroupFacts;
+use crate::decide::room::Obstacle;
 
 /// One replica of this node, at one moment.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub trait Groups: Send + Sync {
     fn remind(&self, shard: ShardId, node: NodeId) -> BoxFuture<'static, ()>;
     /// Says whether a majority of voters backs a leadership.
     fn set_backed(&self, shard: ShardId, backed: bool);
+    /// Says what full disks keep a shard from taking writes; none: it takes them.
+    fn set_no_room(&self, shard: ShardId, obstacle: Option<Obstacle>);
     /// The highest time of this node.
     fn hlc(&self) -> Hlc;
     /// The revision of the cluster's facts that is applied here.

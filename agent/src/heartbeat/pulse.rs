@@ -16,6 +16,7 @@ use super::registry::{PeerRecord, PulseEvent};
 use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
 use crate::decide::elector::backing::{Backed, Backing, backing, unbacked};
 use crate::decide::elector::{Elector, ElectorAction, ElectorConfig, ElectorFacts};
+use crate::decide::room::obstacle;
 use crate::env::clock::Clock;
 use list::list_mark;
 use state::State;
@@ -71,6 +72,7 @@ impl Pulse {
             stood: BTreeMap::new(),
             unled_since: BTreeMap::new(),
             committed: BTreeMap::new(),
+            low: BTreeSet::new(),
             listed: 0,
         };
         let state = Mutex::new(state);
@@ -197,6 +199,13 @@ impl Pulse {
         (state.detector.phi(now, node), state.detector.heard_ago(now, node))
     }
 
+    /// Other nodes whose disks are so full that they take no writes.
+    pub fn full_nodes(&self) -> BTreeSet<NodeId> {
+        let mut nodes = self.lock().low.clone();
+        nodes.remove(&self.config.me);
+        nodes
+    }
+
     /// What every peer said last.
     pub fn records(&self) -> BTreeMap<NodeId, PeerRecord> {
         self.lock().records.clone()
@@ -219,9 +228,17 @@ impl Pulse {
         let actions = state.elector.tick(now, facts);
         self.note_leaderships(&mut state, now, &held);
         let backers = state.backers();
+        if now >= state.next_beat {
+            state.low = self.low_disks(&state);
+        }
+        let low = &state.low;
         for group in groups.iter().filter(|group| group.role == RaftRole::Leader) {
             let backing = backing(now, BACKING_MAX_AGE, group, &backers);
             self.groups.set_backed(group.shard, backing != Backing::NoQuorum);
+            let voters: BTreeSet<NodeId> =
+                group.effective.iter().flatten().map(|voter| voter.node()).collect();
+            let voters: Vec<NodeId> = voters.into_iter().collect();
+            self.groups.set_no_room(group.shard, obstacle(self.config.me, &voters, low));
         }
         let beat = (now >= state.next_beat).then(|| self.beat(&mut state, now, &held));
         let due = [state.next_beat, state.elector.next_wake(now), state.detector.next_wake(now)];
@@ -235,6 +252,17 @@ impl Pulse {
             }
         }
         wait.max(Duration::from_millis(1))
+    }
+
+    /// Nodes whose disks are so full that they take no writes.
+    fn low_disks(&self, state: &State) -> BTreeSet<NodeId> {
+        let low = |record: &PeerRecord| record.load.as_ref().is_some_and(|load| load.disk_low);
+        let peers = state.records.iter().filter(|(_, record)| low(record));
+        let mut nodes: BTreeSet<NodeId> = peers.map(|(node, _)| *node).collect();
+        if self.groups.load().disk_low {
+            nodes.insert(self.config.me);
+        }
+        nodes
     }
 
     fn beat(&self, state: &mut State, now: Duration, held: &[Held]) -> Heartbeat {

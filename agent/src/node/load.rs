@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use evenkeel_shared::heartbeat::Load;
 
+use crate::decide::room::{Room, room};
 use crate::env::Env;
+use crate::env::fs::Space;
 use crate::rpc::meter::Meter;
 use crate::store::wal::Wal;
 
@@ -27,11 +29,33 @@ struct Sample {
     at: Option<Duration>,
     cpu: Option<Duration>,
     load: Load,
+    room: Room,
+    /// Whether less than half of the disk is free.
+    crowded: bool,
 }
 
 impl LoadSampler {
     pub(super) fn new(env: Env, folder: PathBuf, meter: Arc<Meter>, wal: Wal) -> Self {
         Self { env, folder, meter, wal, last: Mutex::default() }
+    }
+
+    /// How full the disk is, as last looked at.
+    pub(super) fn room(&self) -> Room {
+        let _fresh = self.load();
+        self.last.lock().expect("no holder of this lock panics").room
+    }
+
+    fn look_at_disk(&self, last: &mut Sample) {
+        let Ok(space) = self.env.disk.space(&self.folder) else {
+            (last.load.disk_total_bytes, last.load.disk_used_bytes) = (None, None);
+            return;
+        };
+        let Space { free_bytes, total_bytes } = space;
+        last.load.disk_total_bytes = Some(total_bytes);
+        last.load.disk_used_bytes = Some(total_bytes.saturating_sub(free_bytes));
+        last.room = room(free_bytes, total_bytes, last.room);
+        last.crowded = free_bytes < total_bytes / 2;
+        self.wal.set_out_of_room(last.room == Room::Out);
     }
 
     /// The load, at most a second old.
@@ -43,15 +67,16 @@ impl LoadSampler {
             let elapsed = last.at.map(|at| now.saturating_sub(at));
             last.load.cpu_percent = percent(last.cpu, cpu, elapsed);
             last.load.rss_bytes = self.env.usage.rss_bytes();
-            let space = self.env.disk.space(&self.folder).ok();
-            last.load.disk_total_bytes = space.map(|space| space.total_bytes);
-            last.load.disk_used_bytes =
-                space.map(|space| space.total_bytes.saturating_sub(space.free_bytes));
+            self.look_at_disk(&mut last);
             (last.at, last.cpu) = (Some(now), cpu);
+        } else if last.room > Room::Plenty || last.crowded {
+            // A small disk fills in less than a second.
+            self.look_at_disk(&mut last);
         }
         let reading = self.meter.reading();
         let sync = self.wal.sync_health();
         Load {
+            disk_low: last.room > Room::Plenty,
             reads_s: reading.reads_s,
             writes_s: reading.writes_s,
             write_p99_us: reading.write_p99_us,

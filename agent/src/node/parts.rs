@@ -68,6 +68,7 @@ pub(super) struct Parts {
     pub(super) pulse: Arc<Pulse>,
     pub(super) router: Arc<Router>,
     pub(super) control: Control,
+    pub(super) groups: Arc<HeldGroups>,
     pub(super) system_group: Arc<Group>,
     pub(super) meter: Arc<Meter>,
     pub(super) facts: watch::Receiver<Arc<ClusterFacts>>,
@@ -131,7 +132,7 @@ impl Parts {
         let control = Control::open(
             &started,
             (links.clone(), pool, router.clone()),
-            (pulse.clone(), groups, system_group.clone()),
+            (pulse.clone(), groups.clone(), system_group.clone()),
         );
         Ok(Self {
             env,
@@ -146,6 +147,7 @@ impl Parts {
             pulse,
             router,
             control,
+            groups,
             system_group,
             meter,
             facts,
@@ -183,6 +185,7 @@ impl Parts {
         start(Box::pin(upkeep::announce(parts.clone())));
         start(Box::pin(upkeep::trim_logs(parts.clone())));
         start(Box::pin(upkeep::canary(parts.clone())));
+        start(Box::pin(stop::shed(parts.clone())));
         start(Box::pin(events::write(parts.clone(), pulse_events)));
         start(Box::pin(parts.control.journal.clone().run(parts.control.system.clone())));
         start(Box::pin(parts.scrub().run()));
@@ -305,7 +308,12 @@ fn known_addresses(
 }
 
 async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
-    let opened = Wal::open(env, &config.data.join("wal"), log).await;
+    let folder = config.data.join("wal");
+    let log = {
+        let (disk, folder) = (env.disk.clone(), folder.clone());
+        env.work.run(move || log.fitted(disk.as_ref(), &folder)).await
+    };
+    let opened = Wal::open(env, &folder, log).await;
     let (wal, recovery) =
         opened.map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
     for damaged in &recovery.quarantined {

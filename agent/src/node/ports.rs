@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use evenkeel_shared::error::StoreError;
 use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, RaftRole, ReplicaStatus};
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 
 use super::load::LoadSampler;
 use crate::decide::elector::GroupFacts;
+use crate::decide::facts::name;
+use crate::decide::room::{Obstacle, Room};
 use crate::env::Env;
 use crate::env::clock::Clock;
 use crate::heartbeat::Pulse;
@@ -104,6 +107,11 @@ impl HeldGroups {
             led: Mutex::default(),
             rates: Mutex::default(),
         }
+    }
+
+    /// How full the disk is.
+    pub(super) fn room(&self) -> Room {
+        self.load.room()
     }
 
     fn hold(&self, group: &Group) -> Held {
@@ -226,6 +234,24 @@ impl Groups for HeldGroups {
         if let Some(group) = self.replicas.get(shard) {
             group.set_backed(if backed { Backing::Majority } else { Backing::Minority });
         }
+    }
+
+    fn set_no_room(&self, shard: ShardId, obstacle: Option<Obstacle>) {
+        let Some(group) = self.replicas.get(shard) else { return };
+        group.set_no_room(obstacle.map(|obstacle| match obstacle {
+            Obstacle::Leader => {
+                let why = format!("{shard} leaves a node whose disk is full");
+                StoreError::Unavailable { why }
+            }
+            Obstacle::Majority(nodes) => {
+                let facts = self.facts.borrow();
+                let names: Vec<String> = nodes.iter().map(|node| name(&facts, *node)).collect();
+                let (disks, names) =
+                    (if names.len() == 1 { "disk" } else { "disks" }, names.join(", "));
+                let why = format!("no room on the {disks} of {names}: only deletes are taken");
+                StoreError::Refused { why }
+            }
+        }));
     }
 
     fn hlc(&self) -> Hlc {

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_shared::event::{EventKind, Severity};
 use evenkeel_shared::ids::ReplicaId;
 
 use super::parts::Parts;
 use crate::decide::detector::VerdictState;
+use crate::decide::room::Room;
 
 /// How long open connections are waited for at the very end.
 pub(super) const LAST_WAIT: Duration = Duration::from_secs(2);
+/// Between two looks at the room on the disk.
+const SHED_EVERY: Duration = Duration::from_millis(500);
 /// How long handing leaderships away may take in all.
 const HAND_OVER_MAX: Duration = Duration::from_secs(5);
 
@@ -27,10 +31,42 @@ pub(super) async fn gracefully(parts: &Arc<Parts>) {
     tracing::info!("stopped");
 }
 
+/// Gives leaderships to nodes that have room, for as long as this one has none.
+pub(super) async fn shed(parts: Arc<Parts>) {
+    let mut before = Room::Plenty;
+    loop {
+        tokio::time::sleep(SHED_EVERY).await;
+        let room = parts.groups.room();
+        if (room > Room::Plenty) != (before > Room::Plenty) {
+            note_room(&parts, room);
+        }
+        before = room;
+        if room > Room::Plenty {
+            hand_over(&parts).await;
+        }
+    }
+}
+
+fn note_room(parts: &Parts, room: Room) {
+    let name = &parts.request.name;
+    let (severity, what) = match room {
+        Room::Plenty => (Severity::Info, format!("{name} has room again, and takes writes")),
+        Room::Low | Room::Out => (
+            Severity::Alarm,
+            format!("{name} has no room: it takes deletes only, and leads nothing"),
+        ),
+    };
+    let mut line = parts.control.journal.line(EventKind::Verdict, severity, what);
+    line.node = Some(parts.membership.node);
+    "its disk was full but for a margin".clone_into(&mut line.why);
+    parts.control.journal.write(line);
+}
+
 async fn hand_over(parts: &Arc<Parts>) {
+    let full = parts.pulse.full_nodes();
     let leads = parts.replicas.all().into_iter().filter(|group| group.is_leader());
     let moves = leads.map(|group| {
-        let parts = parts.clone();
+        let (parts, full) = (parts.clone(), full.clone());
         async move {
             let status = group.status();
             let me = group.key().replica;
@@ -41,7 +77,8 @@ async fn hand_over(parts: &Arc<Parts>) {
                 let seen = status.matched.iter().find(|(id, _)| id == replica);
                 seen.map_or(0, |(_, index)| *index)
             };
-            let voters = status.replica.voters.iter().copied().filter(alive);
+            let roomy = |replica: &ReplicaId| !full.contains(&replica.node());
+            let voters = status.replica.voters.iter().copied().filter(alive).filter(roomy);
             let Some(target) = voters.max_by_key(matched) else { return };
             if let Err(error) = group.transfer(target).await {
                 tracing::warn!(shard = %group.shard(), %error, "leadership not handed away");

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evenkeel_shared::command::{Applied, Command};
+use evenkeel_shared::command::{Applied, Command, Operation, OperationResult, WriteAction};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use openraft::async_runtime::WatchReceiver;
@@ -63,6 +63,8 @@ pub struct Group {
     inbound: Inbound,
     /// Cleared while a majority of voters does not back the leadership (safety rule 7).
     backed: AtomicBool,
+    /// Why no writes are taken, while there is no room for them.
+    no_room: Mutex<Option<StoreError>>,
     /// The last hand-over that was begun: openraft itself never ends one.
     handing_over: Mutex<Option<HandOver>>,
     operations: AtomicU64,
@@ -104,6 +106,7 @@ impl Group {
             reads,
             inbound,
             backed: AtomicBool::new(true),
+            no_room: Mutex::default(),
             handing_over: Mutex::default(),
             operations: AtomicU64::new(0),
             tasks,
@@ -218,6 +221,22 @@ impl Group {
         self.backed.store(backed == Backing::Majority, Ordering::Relaxed);
     }
 
+    /// Says why no writes are taken, or that they are.
+    pub fn set_no_room(&self, why: Option<StoreError>) {
+        *self.no_room.lock().expect("no holder of this lock panics") = why;
+    }
+
+    /// Deletes make room; everything else needs it.
+    fn check_room(&self, operation: &Operation) -> Result<(), StoreError> {
+        if matches!(operation.action, WriteAction::Delete) {
+            return Ok(());
+        }
+        match &*self.no_room.lock().expect("no holder of this lock panics") {
+            None => Ok(()),
+            Some(why) => Err(why.clone()),
+        }
+    }
+
     fn check_leads(&self) -> Result<(), StoreError> {
         let shard = self.key.shard;
         if !self.is_leader() {
@@ -237,11 +256,9 @@ impl Group {
     }
 
     /// Proposes one client operation; it shares a log entry with others.
-    pub async fn operate(
-        &self,
-        operation: evenkeel_shared::command::Operation,
-    ) -> Result<evenkeel_shared::command::OperationResult, StoreError> {
+    pub async fn operate(&self, operation: Operation) -> Result<OperationResult, StoreError> {
         self.check_leads()?;
+        self.check_room(&operation)?;
         self.operations.fetch_add(1, Ordering::Relaxed);
         self.proposer.operation(operation).await
     }

@@ -37,6 +37,7 @@ use evenkeel_shared::ids::{History, ReplicaId, ShardId};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::env::Env;
+use crate::env::fs::Disk;
 
 pub use health::SyncHealth;
 pub use replica::ReplicaLog;
@@ -79,6 +80,9 @@ pub struct WalConfig {
     pub yield_before_sync: bool,
 }
 
+/// Segments of a small disk.
+const SMALL_SEGMENT_BYTES: u64 = 4 << 20;
+
 impl Default for WalConfig {
     fn default() -> Self {
         Self {
@@ -93,6 +97,20 @@ impl Default for WalConfig {
 }
 
 impl WalConfig {
+    /// The same for the disk that the log lies on: on a small one it takes less. A log that is there
+    /// already keeps the length of its segments.
+    #[must_use]
+    pub fn fitted(self, disk: &dyn Disk, folder: &Path) -> Self {
+        let known = prepare::known_bytes(disk, folder);
+        let holder = folder.parent().unwrap_or(folder);
+        let total = disk.space(holder).map_or(u64::MAX, |space| space.total_bytes);
+        let segment_bytes = known.unwrap_or_else(|| {
+            // A segment must take a record of the largest value.
+            self.segment_bytes.min((total / 256).max(SMALL_SEGMENT_BYTES))
+        });
+        Self { segment_bytes, bytes_max: self.bytes_max.min(total / 4), ..self }
+    }
+
     /// A segment is a whole number of blocks, and at most 1 GiB.
     fn segment_bytes(&self) -> u64 {
         let block = sector::BLOCK_BYTES as u64;
@@ -170,6 +188,8 @@ struct Shared {
     fatal: watch::Sender<Option<String>>,
     /// The writer runs on the emergency reserve: votes are recorded, entries refused.
     on_reserve: AtomicBool,
+    /// The disk is full to the brim: likewise, before the reserve is needed.
+    out_of_room: AtomicBool,
 }
 
 impl Shared {
@@ -217,6 +237,7 @@ impl Wal {
             health: Health::default(),
             fatal: watch::Sender::new(None),
             on_reserve: AtomicBool::new(false),
+            out_of_room: AtomicBool::new(false),
             config,
         });
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -303,9 +324,18 @@ impl Wal {
         self.shared.health.read(self.shared.env.clock.now())
     }
 
-    /// Whether the disk is full and the log lives on its reserve: entries are refused, votes not.
-    pub fn on_reserve(&self) -> bool {
+    /// Whether the disk is full: entries are refused, votes are recorded (in the log's reserve).
+    pub fn refuses_entries(&self) -> bool {
         self.shared.on_reserve.load(Ordering::Acquire)
+            || self.shared.out_of_room.load(Ordering::Acquire)
+    }
+
+    /// Says whether the disk has no room left for entries.
+    pub fn set_out_of_room(&self, out: bool) {
+        if self.shared.out_of_room.swap(out, Ordering::AcqRel) != out {
+            let word = if out { "entries are refused" } else { "entries are taken again" };
+            tracing::warn!("disk full or no longer: {word}");
+        }
     }
 
     /// Fires with the reason once the log has given up; the process must then end.

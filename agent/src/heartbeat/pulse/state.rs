@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) unled_since: BTreeMap<ShardId, Duration>,
     /// What each of them was last told to have committed.
     pub(super) committed: BTreeMap<ShardId, Committed>,
+    /// Nodes whose disks are so full that they take no writes, this one among them.
+    pub(super) low: BTreeSet<NodeId>,
     /// What the last full list said, to send the next one when it has changed.
     pub(super) listed: u64,
 }

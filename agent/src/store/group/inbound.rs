@@ -9,6 +9,7 @@ use evenkeel_shared::ids::{History, ReplicaId};
 use evenkeel_shared::service::peer::{
     PeerError, RaftFrame, RaftMessage, SnapshotBegin, SnapshotChunk, SnapshotFinish,
 };
+use openraft::async_runtime::WatchReceiver;
 use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,6 +49,10 @@ impl Inbound {
     /// Hands one Raft message over and gives its answer back.
     pub async fn raft(&self, frame: RaftFrame) -> Result<Bytes, PeerError> {
         self.check(frame.to, frame.history)?;
+        // A core that has ended would only say so in the log, message after message.
+        if self.raft.metrics().borrow_watched().running_state.is_err() {
+            return Err(PeerError::Failed("stopped".to_owned()));
+        }
         match frame.message {
             RaftMessage::Append => {
                 let request: AppendEntriesRequest<TypeConfig> = read(&frame.body)?;

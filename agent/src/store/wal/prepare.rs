@@ -140,6 +140,13 @@ fn length(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
     disk.open(path, Create::Never)?.len()
 }
 
+/// The length of the segments that are there; of a file that a crash has cut short, another tells.
+pub(super) fn known_bytes(disk: &dyn Disk, folder: &Path) -> Option<u64> {
+    let names = disk.list(folder).unwrap_or_default();
+    let lengths = names.iter().filter_map(|name| length(disk, &folder.join(name)).ok());
+    lengths.max().filter(|bytes| *bytes > 0)
+}
+
 /// Makes the emergency reserve if it is absent or of another length.
 pub(super) fn ensure_reserve(disk: &dyn Disk, folder: &Path, config: &WalConfig) -> io::Result<()> {
     let path = folder.join(RESERVE_NAME);

@@ -330,7 +330,7 @@ impl RaftLogStorage<TypeConfig> for ReplicaLog {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        if self.wal.on_reserve() {
+        if self.wal.refuses_entries() {
             let full = "disk full, the log's reserve is for votes only";
             return Err(io::Error::new(io::ErrorKind::StorageFull, full));
         }
