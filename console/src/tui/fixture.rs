@@ -262,6 +262,7 @@ impl World {
             sync_age_ms: Some(12),
             sync_us: Some(190 + 20 * node.0),
             connections: 11 + node.0,
+            disk_low: false,
         }
     }
 
