@@ -8,6 +8,7 @@ pub mod blast;
 pub mod detector;
 pub mod elector;
 pub mod facts;
+pub mod fresh;
 pub mod observe;
 pub mod odd;
 pub mod placement;

@@ -5,7 +5,9 @@
 
 mod pool;
 mod routes;
+mod session;
 mod store;
 
 pub use pool::{Pool, PoolConfig};
+pub use session::{Freshness, Session};
 pub use store::{ClientError, StoreClientConfig, StoreHandle};

@@ -53,6 +53,12 @@ pub enum StoreError {
         /// What stands in the way.
         why: String,
     },
+    /// Begin a new session: what this one has seen is not part of the shard's past any more.
+    #[error("session broken: {why}")]
+    SessionBroken {
+        /// What has become of it.
+        why: String,
+    },
     /// The request needs a node or shard that can't be reached now; nothing was done.
     #[error("{why}")]
     Unavailable {

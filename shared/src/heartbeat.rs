@@ -39,6 +39,18 @@ pub struct Claim {
     pub committed: u64,
 }
 
+/// How fresh a leader is: whoever has applied this much has every write that was acknowledged so
+/// long ago, counted from when the question was sent (safety rule 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// The shard.
+    pub shard: ShardId,
+    /// Since a majority last confirmed the leader, in microseconds.
+    pub age_us: u64,
+    /// What it knows to be committed.
+    pub committed: u64,
+}
+
 /// The answer to a heartbeat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatReply {
@@ -46,6 +58,8 @@ pub struct HeartbeatReply {
     pub incarnation: Incarnation,
     /// The answering node's hybrid logical time.
     pub hlc: Hlc,
+    /// How fresh the shards are that the answering node leads and a majority backs.
+    pub rounds: Vec<Round>,
     /// Claims that the answering node can't back (safety rule 7): it has voted past that term, or
     /// has no such replica.
     pub unbacked: Vec<ShardId>,

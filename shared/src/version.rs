@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Epoch, ShardId};
+use crate::ids::{Epoch, History, ShardId};
 
 /// Where a record was written: compared by epoch, term, index within one shard.
 #[derive(
@@ -24,6 +24,29 @@ pub struct Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}/{}", self.shard, self.epoch, self.term, self.index)
+    }
+}
+
+/// How far somebody has seen a shard: a replica that has applied this much of this very log shows
+/// all of it (safety rule 18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The shard.
+    pub shard: ShardId,
+    /// Which life of it.
+    pub history: History,
+    /// The term of the last entry seen.
+    pub term: u64,
+    /// Its index.
+    pub index: u64,
+}
+
+impl Position {
+    /// Whether this one shows at least as much as the other; another history never does.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.shard == other.shard
+            && self.history == other.history
+            && (self.term, self.index) >= (other.term, other.index)
     }
 }
 

@@ -10,6 +10,7 @@ mod demo;
 mod drill;
 mod keys;
 mod kills;
+mod levels;
 mod redis;
 mod refusals;
 mod repair;

@@ -23,6 +23,7 @@ use state::State;
 
 mod list;
 mod state;
+mod worth;
 
 /// How long a beat may take before its lane is dialled again.
 const BEAT_MAX: Duration = Duration::from_secs(1);
@@ -73,6 +74,8 @@ impl Pulse {
             unled_since: BTreeMap::new(),
             committed: BTreeMap::new(),
             low: BTreeSet::new(),
+            rounds: BTreeMap::new(),
+            heard_rounds: BTreeMap::new(),
             listed: 0,
         };
         let state = Mutex::new(state);
@@ -119,13 +122,13 @@ impl Pulse {
     pub fn heard(&self, heartbeat: &Heartbeat) -> HeartbeatReply {
         let now = self.clock.now();
         let from = heartbeat.from;
-        let (was_dead, owed) = {
+        let (was_dead, owed, rounds) = {
             let mut state = self.lock();
             let was_dead = state.detector.verdict(now, from).state == VerdictState::Dead;
             state.detector.heard(now, from, heartbeat.incarnation);
             state.records.entry(from).or_default().take(now, heartbeat);
             let replicas = heartbeat.replicas.as_deref().unwrap_or_default();
-            (was_dead, state.owed(now, replicas))
+            (was_dead, state.owed(now, replicas), state.rounds_now(now))
         };
         for shard in owed {
             tokio::spawn(self.groups.remind(shard, from));
@@ -141,6 +144,7 @@ impl Pulse {
         HeartbeatReply {
             incarnation: self.config.incarnation,
             hlc: self.groups.hlc(),
+            rounds,
             unbacked: unbacked(claimed, &groups).collect(),
         }
     }
@@ -199,13 +203,6 @@ impl Pulse {
         (state.detector.phi(now, node), state.detector.heard_ago(now, node))
     }
 
-    /// Other nodes whose disks are so full that they take no writes.
-    pub fn full_nodes(&self) -> BTreeSet<NodeId> {
-        let mut nodes = self.lock().low.clone();
-        nodes.remove(&self.config.me);
-        nodes
-    }
-
     /// What every peer said last.
     pub fn records(&self) -> BTreeMap<NodeId, PeerRecord> {
         self.lock().records.clone()
@@ -231,6 +228,7 @@ impl Pulse {
         if now >= state.next_beat {
             state.low = self.low_disks(&state);
         }
+        state.rounds = Self::rounds(now, &held, &backers);
         let low = &state.low;
         for group in groups.iter().filter(|group| group.role == RaftRole::Leader) {
             let backing = backing(now, BACKING_MAX_AGE, group, &backers);
@@ -252,17 +250,6 @@ impl Pulse {
             }
         }
         wait.max(Duration::from_millis(1))
-    }
-
-    /// Nodes whose disks are so full that they take no writes.
-    fn low_disks(&self, state: &State) -> BTreeSet<NodeId> {
-        let low = |record: &PeerRecord| record.load.as_ref().is_some_and(|load| load.disk_low);
-        let peers = state.records.iter().filter(|(_, record)| low(record));
-        let mut nodes: BTreeSet<NodeId> = peers.map(|(node, _)| *node).collect();
-        if self.groups.load().disk_low {
-            nodes.insert(self.config.me);
-        }
-        nodes
     }
 
     fn beat(&self, state: &mut State, now: Duration, held: &[Held]) -> Heartbeat {
@@ -307,6 +294,7 @@ impl Pulse {
         let now = self.clock.now();
         let mut state = self.lock();
         state.detector.heard(now, node, reply.incarnation);
+        state.hear_rounds(sent, &reply.rounds);
         state.records.entry(node).or_default().take_reply(now, Backed { sent, claims, unbacked });
     }
 

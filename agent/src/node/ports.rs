@@ -61,6 +61,11 @@ impl Leaders for LatePulse {
     fn leader(&self, shard: ShardId) -> Option<NodeId> {
         self.0.get().and_then(|pulse| pulse.leader(shard))
     }
+
+    fn freshness(&self, shard: ShardId) -> Option<(Duration, u64)> {
+        let pulse = self.0.get()?;
+        pulse.freshness(shard).map(|fresh| (fresh.age(pulse.now()), fresh.committed))
+    }
 }
 
 /// The store's groups, as heartbeats see them.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use evenkeel_shared::command::{Applied, Command, Operation, OperationResult, WriteAction};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
+use evenkeel_shared::version::Position;
 use openraft::async_runtime::WatchReceiver;
 use openraft::{EmptyNode, ServerState};
 use tokio_util::sync::CancellationToken;
@@ -141,6 +142,12 @@ impl Group {
     /// The node that leads, as this replica believes.
     pub fn leader_node(&self) -> Option<NodeId> {
         self.raft.metrics().borrow_watched().current_leader.map(ReplicaId::node)
+    }
+
+    /// How far this copy has applied the shard's log.
+    pub fn position(&self) -> Option<Position> {
+        let (term, index) = self.machine.status().applied?;
+        Some(Position { shard: self.key.shard, history: self.key.history, term, index })
     }
 
     /// The term that it is in.

@@ -9,10 +9,9 @@ use evenkeel_shared::command::{Operation, OperationResult};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{KeyspaceId, NodeId, ShardId};
 use evenkeel_shared::key::Slot;
-use evenkeel_shared::limits::{SCAN_BYTES_MAX, SCAN_KEYS_MAX};
 use evenkeel_shared::service::store::{
-    ReadLevel, ReadReply, ReadRequest, Route, Routes, Routing, ScanItem, ScanReply, ScanRequest,
-    StoreClient, WriteReply, WriteRequest,
+    LevelName, ReadLevel, ReadReply, ReadRequest, Route, Routes, Routing, StoreClient, WriteReply,
+    WriteRequest,
 };
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{ClusterFacts, ShardPhase};
@@ -20,13 +19,14 @@ use evenkeel_shared::wire::deadline::Deadline;
 use tokio::sync::watch;
 
 use super::group::Group;
-use super::machine::ScanQuery;
 use super::replicas::Replicas;
 use crate::env::clock::Clock;
 use retry::Retry;
 
 mod checks;
+mod copies;
 mod retry;
+mod scan;
 
 /// Between two looks at who leads.
 const LOOK_AGAIN: Duration = Duration::from_millis(4);
@@ -37,6 +37,9 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(1);
 pub trait Leaders: Send + Sync {
     /// The node that claims the shard and is not held dead.
     fn leader(&self, shard: ShardId) -> Option<NodeId>;
+    /// How long ago every write was acknowledged that a copy is sure to have once it has applied
+    /// the index beside it.
+    fn freshness(&self, shard: ShardId) -> Option<(Duration, u64)>;
 }
 
 /// Serves requests for any key.
@@ -125,7 +128,8 @@ impl Router {
         if result == OperationResult::NotOwned {
             return Err(StoreError::WrongShard { shard: group.shard(), slot: slot.0 });
         }
-        Ok(WriteReply { result, leader: self.me, hlc: group.machine().status().hlc })
+        let position = group.position();
+        Ok(WriteReply { result, leader: self.me, hlc: group.machine().status().hlc, position })
     }
 
     /// Reads one key.
@@ -136,6 +140,11 @@ impl Router {
     ) -> Result<ReadReply, StoreError> {
         checks::key(&request.key)?;
         let slot = Slot::of(&request.key);
+        if request.level != ReadLevel::Linearizable
+            && let Some(reply) = self.read_copy(&request, slot, deadline).await?
+        {
+            return Ok(reply);
+        }
         let mut retry = Retry::new(deadline);
         loop {
             let error = match self.place(request.keyspace, slot) {
@@ -175,6 +184,17 @@ impl Router {
         deadline: Deadline,
     ) -> Result<ReadReply, StoreError> {
         barrier(group, deadline).await?;
+        self.read_now(group, request, slot, (LevelName::Linearizable, Some(0)))
+    }
+
+    /// Reads what a copy has now; what that is worth, the caller has found out.
+    fn read_now(
+        &self,
+        group: &Group,
+        request: &ReadRequest,
+        slot: Slot,
+        (level, age_ms): (LevelName, Option<u64>),
+    ) -> Result<ReadReply, StoreError> {
         let now = self.now(group);
         let record = group
             .machine()
@@ -185,92 +205,14 @@ impl Router {
         }
         Ok(ReadReply {
             found: record.map(|record| (record.value, record.version)),
-            level: ReadLevel::Linearizable,
-            leader: self.me,
+            level,
+            age_ms,
+            // Looked up after the record: it shows at least what was read.
+            position: group.position(),
+            served_by: self.me,
+            leader: self.leader_of(group.shard()),
             hlc: now,
         })
-    }
-
-    /// Reads one page of a scan.
-    pub async fn scan(
-        &self,
-        request: ScanRequest,
-        deadline: Deadline,
-    ) -> Result<ScanReply, StoreError> {
-        let mut retry = Retry::new(deadline);
-        loop {
-            let error = match self.scan_once(&request, deadline).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
-            if request.routing == Routing::Local || !error.is_retriable() {
-                return Err(error);
-            }
-            retry.pause_read(error).await?;
-        }
-    }
-
-    async fn scan_once(
-        &self,
-        request: &ScanRequest,
-        deadline: Deadline,
-    ) -> Result<ScanReply, StoreError> {
-        let serving = self.serving(request.keyspace);
-        let shard = match request.shard {
-            Some(shard) if serving.contains(&shard) => shard,
-            Some(shard) => {
-                return Err(StoreError::Invalid { why: format!("{shard} serves nobody now") });
-            }
-            None => *serving.first().ok_or_else(no_shards)?,
-        };
-        match self.place_of(shard)? {
-            Place::There(leader) if request.routing == Routing::Local => {
-                Err(StoreError::NotLeader { shard, leader: Some(leader) })
-            }
-            Place::There(leader) => {
-                let passed =
-                    ScanRequest { routing: Routing::Local, shard: Some(shard), ..request.clone() };
-                let call = |client: StoreClient, by: Deadline| async move {
-                    client.scan(by.context(), passed).await
-                };
-                self.pass_on(shard, leader, deadline, call).await
-            }
-            Place::Here(group) => {
-                barrier(&group, deadline).await?;
-                let query = ScanQuery {
-                    keyspace: request.keyspace,
-                    prefix: request.prefix.clone(),
-                    after: request.after.clone(),
-                    limit: request.limit.clamp(1, SCAN_KEYS_MAX) as usize,
-                    bytes_max: SCAN_BYTES_MAX,
-                    keys_only: request.keys_only,
-                    now: self.now(&group),
-                };
-                let machine = group.machine().clone();
-                let page = machine
-                    .scan(query)
-                    .await
-                    .map_err(|error| StoreError::Unavailable { why: error.to_string() })?;
-                // A leader that is behind the map may not know yet that others own its slots.
-                if !group.machine().status().is_open() {
-                    let why = format!("{shard} serves nobody now");
-                    return Err(StoreError::Unavailable { why });
-                }
-                let items = page.records.into_iter().map(|found| ScanItem {
-                    slot: found.slot,
-                    key: found.key,
-                    value: found.record.value,
-                    version: found.record.version,
-                });
-                Ok(ScanReply {
-                    items: items.collect(),
-                    shard,
-                    more: page.more,
-                    next_shard: serving.into_iter().find(|next| *next > shard),
-                    leader: self.me,
-                })
-            }
-        }
     }
 
     /// Which shards there are and who leads them, as this node knows it.
@@ -366,12 +308,6 @@ impl Router {
             }),
             () = moved => Err(StoreError::Unknown { why: format!("{shard} moved meanwhile") }),
         }
-    }
-
-    fn serving(&self, keyspace: KeyspaceId) -> Vec<ShardId> {
-        let facts = self.facts.borrow();
-        let shards = facts.shards.values();
-        shards.filter(|s| is_serving(s) && s.keyspace == keyspace).map(|s| s.id).collect()
     }
 
     fn now(&self, group: &Group) -> Hlc {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use evenkeel_shared::client::ClientError;
-use evenkeel_shared::error::AdminError;
+use evenkeel_shared::error::{AdminError, StoreError};
 use serde::Serialize;
 
 /// How a command that ran to its end came out.
@@ -182,6 +182,9 @@ impl From<ClientError> for CliError {
             },
             ClientError::Unavailable { .. } => {
                 Self::unreachable(what, "`evenkeel status`, or a longer --timeout")
+            }
+            ClientError::Refused(StoreError::SessionBroken { .. }) => {
+                Self::refused(what, "a new session: remove its file, and read what matters again")
             }
             ClientError::Refused(_) => Self::refused(what, ""),
         }

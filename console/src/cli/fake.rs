@@ -169,13 +169,21 @@ impl Store for Fake {
         {
             return Err(StoreError::Unknown { why: "the leader is gone".into() });
         }
-        Ok(WriteReply { result, leader: NodeId(1), hlc: Hlc(state.index) })
+        Ok(WriteReply { result, leader: NodeId(1), hlc: Hlc(state.index), position: None })
     }
 
     async fn read(self, _: Context, request: ReadRequest) -> Result<ReadReply, StoreError> {
         let state = self.state.lock().unwrap();
         let found = state.records.get(&(Slot::of(&request.key), request.key)).cloned();
-        Ok(ReadReply { found, level: request.level, leader: NodeId(1), hlc: Hlc(0) })
+        Ok(ReadReply {
+            found,
+            level: request.level.name(),
+            age_ms: Some(0),
+            position: None,
+            served_by: NodeId(1),
+            leader: Some(NodeId(1)),
+            hlc: Hlc(0),
+        })
     }
 
     async fn scan(self, _: Context, request: ScanRequest) -> Result<ScanReply, StoreError> {

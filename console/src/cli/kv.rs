@@ -3,6 +3,7 @@
 //! A write whose outcome is not known is never printed as failed (law 2).
 
 mod load;
+mod memory;
 mod point;
 mod scan;
 mod verify;
@@ -28,13 +29,12 @@ pub(crate) enum KvCommand {
         /// Read the value from a file; `-` is standard input
         #[arg(long, conflicts_with = "value")]
         file: Option<PathBuf>,
+        /// Keep in this file what the session has written, for `kv get --session FILE`
+        #[arg(long, value_name = "FILE")]
+        session: Option<PathBuf>,
     },
     /// Print a value, byte for byte; exit 1 when there is none
-    Get {
-        /// The key
-        #[arg(value_parser = point::key)]
-        key: String,
-    },
+    Get(point::GetArguments),
     /// Remove a key
     Delete {
         /// The key
@@ -52,10 +52,10 @@ pub(crate) enum KvCommand {
 /// Runs the command.
 pub(crate) async fn run(session: &Session, command: KvCommand) -> Result<Exit, CliError> {
     match command {
-        KvCommand::Put { key, value, file } => {
-            point::put(session, key, point::value(value, file)?).await
+        KvCommand::Put { key, value, file, session: kept } => {
+            point::put(session, key, point::value(value, file)?, kept.as_deref()).await
         }
-        KvCommand::Get { key } => point::get(session, key).await,
+        KvCommand::Get(arguments) => point::get(session, arguments).await,
         KvCommand::Delete { key } => point::delete(session, key).await,
         KvCommand::Cas(arguments) => point::cas(session, arguments).await,
         KvCommand::Scan(arguments) => scan::run(session, arguments).await,

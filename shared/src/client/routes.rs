@@ -41,6 +41,10 @@ impl RouteTable {
         self.routes.shards.is_empty()
     }
 
+    pub(super) fn serves(&self, shard: ShardId) -> bool {
+        self.routes.shards.iter().any(|route| route.shard == shard)
+    }
+
     pub(super) fn shard_of(&self, keyspace: KeyspaceId, slot: Slot) -> Option<ShardId> {
         let owns = |route: &&crate::service::store::Route| {
             route.keyspace == keyspace && route.slots.iter().any(|range| range.contains(slot))
@@ -57,6 +61,18 @@ impl RouteTable {
         if leader.is_some_and(|leader| leader == address) {
             self.leaders.remove(&shard);
         }
+    }
+
+    /// A node that was named at the start, in turn, and any other only after that failed: whoever
+    /// names nodes wants their copies.
+    pub(super) fn named(&mut self, avoid: Option<&str>) -> Option<String> {
+        let fit: Vec<&String> =
+            self.seeds.iter().filter(|seed| Some(seed.as_str()) != avoid).collect();
+        if fit.is_empty() {
+            return self.target(None, avoid);
+        }
+        self.turn = self.turn.wrapping_add(1);
+        Some(fit[self.turn % fit.len()].clone())
     }
 
     /// The address to ask: the leader's, or the next one in turn, but not the one to avoid if

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::pool::Pool;
 use super::routes::RouteTable;
+use super::session::{Freshness, Session};
 use crate::command::{Expected, RequestId, WriteAction};
 use crate::error::{StoreError, WireError};
 use crate::ids::{ClientId, KeyspaceId, ShardId};
@@ -71,6 +72,7 @@ pub struct StoreHandle {
     routes: Arc<Mutex<RouteTable>>,
     sequence: Arc<AtomicU64>,
     hlc: Arc<AtomicU64>,
+    session: Session,
 }
 
 /// One attempt's failure.
@@ -87,7 +89,8 @@ impl StoreHandle {
     /// A handle over a pool's connections.
     pub fn new(pool: Pool, config: StoreClientConfig) -> Self {
         let routes = Arc::new(Mutex::new(RouteTable::new(config.seeds.clone())));
-        Self { pool, config, routes, sequence: Arc::default(), hlc: Arc::default() }
+        let session = Session::default();
+        Self { pool, config, routes, sequence: Arc::default(), hlc: Arc::default(), session }
     }
 
     /// A new request id, as of now.
@@ -144,6 +147,7 @@ impl StoreHandle {
             })
             .await?;
         self.saw(reply.hlc);
+        self.session.saw(reply.position);
         if let Some(shard) = self.shard(Slot::of(&key)) {
             self.routes().led_by(shard, reply.leader);
         }
@@ -152,13 +156,25 @@ impl StoreHandle {
 
     /// Reads a value at the linearizable level.
     pub async fn get(&self, key: Bytes) -> Result<ReadReply, ClientError> {
+        self.get_at(key, Freshness::Linearizable).await
+    }
+
+    /// Reads a value that is as fresh as asked for. Below linearizable, any node with a copy may
+    /// answer.
+    pub async fn get_at(&self, key: Bytes, fresh: Freshness) -> Result<ReadReply, ClientError> {
+        let slot = Slot::of(&key);
+        if self.routes().is_empty() {
+            // What the session has seen is told by shard: the map has to be known first.
+            self.learn_any_routes().await;
+        }
         let request = ReadRequest {
             keyspace: self.config.keyspace,
-            key: key.clone(),
-            level: ReadLevel::Linearizable,
+            key,
+            level: self.level(slot, fresh),
             routing: Routing::Forward,
         };
-        let target = Target::Key(Slot::of(&key));
+        let leader = fresh == Freshness::Linearizable;
+        let target = if leader { Target::Key(slot) } else { Target::Named };
         let reply = self
             .attempts(target, self.config.timeout, |client, deadline| {
                 let request = request.clone();
@@ -166,10 +182,53 @@ impl StoreHandle {
             })
             .await?;
         self.saw(reply.hlc);
-        if let Some(shard) = self.shard(Slot::of(&key)) {
-            self.routes().led_by(shard, reply.leader);
+        self.session.saw(reply.position);
+        if let (Some(shard), Some(leader)) = (self.shard(slot), reply.leader) {
+            self.routes().led_by(shard, leader);
         }
         Ok(reply)
+    }
+
+    /// What this handle and its clones have seen, to be carried on by another process.
+    pub fn session(&self) -> Session {
+        self.session.clone()
+    }
+
+    /// The same handle, going on with what a session has seen.
+    #[must_use]
+    pub fn in_session(mut self, session: Session) -> Self {
+        self.session = session;
+        self
+    }
+
+    fn level(&self, slot: Slot, fresh: Freshness) -> ReadLevel {
+        match fresh {
+            Freshness::Linearizable => ReadLevel::Linearizable,
+            Freshness::Any => ReadLevel::Any,
+            Freshness::Bounded(age) => {
+                ReadLevel::Bounded(u32::try_from(age.as_millis()).unwrap_or(u32::MAX))
+            }
+            Freshness::Session => {
+                let shard = self.shard(slot);
+                let seen = shard.and_then(|shard| self.session.position(shard));
+                // A shard that serves no more may have held this key: only the cluster can tell
+                // whether the session still has a past there.
+                let gone = || {
+                    let seen = self.session.positions();
+                    seen.into_iter().find(|seen| !self.routes().serves(seen.shard))
+                };
+                ReadLevel::Session(seen.or_else(gone))
+            }
+        }
+    }
+
+    async fn learn_any_routes(&self) {
+        let deadline = Deadline::after(self.config.timeout).at_most(ATTEMPT_TIMEOUT);
+        let Some(address) = self.choose(Target::Any, None) else { return };
+        let dialled = tokio::time::timeout(deadline.remaining(), self.pool.store(&address)).await;
+        if let Ok(Ok(client)) = dialled {
+            self.learn_routes(&client, deadline).await;
+        }
     }
 
     /// Reads one page of a scan; keyspace and routing are filled in.
@@ -274,6 +333,9 @@ impl StoreHandle {
     }
 
     fn choose(&self, target: Target, avoid: Option<&str>) -> Option<String> {
+        if matches!(target, Target::Named) {
+            return self.routes().named(avoid);
+        }
         let shard = self.shard_of(target);
         self.routes().target(shard, avoid)
     }
@@ -288,7 +350,7 @@ impl StoreHandle {
         match target {
             Target::Key(slot) => self.shard(slot),
             Target::Shard(shard) => Some(shard),
-            Target::Any => None,
+            Target::Any | Target::Named => None,
         }
     }
 
@@ -311,6 +373,8 @@ enum Target {
     Key(Slot),
     Shard(ShardId),
     Any,
+    /// One of the nodes that were named at the start.
+    Named,
 }
 
 /// An error with its causes, in one line.

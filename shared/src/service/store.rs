@@ -7,7 +7,7 @@ use crate::command::{OperationResult, RequestId, WriteAction};
 use crate::error::StoreError;
 use crate::ids::{KeyspaceId, NodeId, ShardId};
 use crate::key::{Slot, SlotRange};
-use crate::version::{Hlc, Version};
+use crate::version::{Hlc, Position, Version};
 
 /// The store's service.
 #[tarpc::service]
@@ -56,15 +56,49 @@ pub struct WriteReply {
     pub leader: NodeId,
     /// The leader's time: clients carry the highest that they have seen.
     pub hlc: Hlc,
+    /// How far the session has seen the shard with this.
+    pub position: Option<Position>,
 }
 
 /// How fresh a read must be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum ReadLevel {
     /// Sees every write acknowledged before the read began.
     #[default]
     Linearizable,
+    /// Sees at least what the session has seen of this shard; `None`: nothing yet.
+    Session(Option<Position>),
+    /// Sees every write acknowledged more than this many milliseconds before the read began.
+    Bounded(u32),
+    /// Whatever the nearest copy has.
+    Any,
+}
+
+/// The name of a level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LevelName {
+    /// See [`ReadLevel::Linearizable`].
+    #[default]
+    Linearizable,
+    /// See [`ReadLevel::Session`].
+    Session,
+    /// See [`ReadLevel::Bounded`].
+    Bounded,
+    /// See [`ReadLevel::Any`].
+    Any,
+}
+
+impl ReadLevel {
+    /// Its name.
+    pub fn name(&self) -> LevelName {
+        match self {
+            Self::Linearizable => LevelName::Linearizable,
+            Self::Session(_) => LevelName::Session,
+            Self::Bounded(_) => LevelName::Bounded,
+            Self::Any => LevelName::Any,
+        }
+    }
 }
 
 /// Reads one key.
@@ -76,7 +110,7 @@ pub struct ReadRequest {
     pub key: Bytes,
     /// How fresh.
     pub level: ReadLevel,
-    /// What to do when not led here.
+    /// What to do when it can't be served here.
     pub routing: Routing,
 }
 
@@ -86,9 +120,15 @@ pub struct ReadReply {
     /// The value and its version, if there is a record.
     pub found: Option<(Bytes, Version)>,
     /// The level that the reply really has.
-    pub level: ReadLevel,
+    pub level: LevelName,
+    /// Every write acknowledged so many milliseconds before the reply is in it; `None`: not known.
+    pub age_ms: Option<u64>,
+    /// How far the copy that was read has applied the shard's log, found or not.
+    pub position: Option<Position>,
     /// Who answered.
-    pub leader: NodeId,
+    pub served_by: NodeId,
+    /// Who leads the shard, as the answering node knows.
+    pub leader: Option<NodeId>,
     /// The answering node's time.
     pub hlc: Hlc,
 }

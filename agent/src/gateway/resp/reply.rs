@@ -38,7 +38,9 @@ impl Reply {
             | StoreError::Busy { .. } => "TRYAGAIN",
             // No code of Redis says this: the write may or may not take effect (law 2).
             StoreError::Unknown { .. } => "UNKNOWN",
-            StoreError::Invalid { .. } | StoreError::Refused { .. } => "ERR",
+            StoreError::Invalid { .. }
+            | StoreError::Refused { .. }
+            | StoreError::SessionBroken { .. } => "ERR",
         };
         Self::Error(format!("{code} {error}"))
     }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use evenkeel_shared::heartbeat::{Claim, ReplicaStatus};
+use evenkeel_shared::heartbeat::{Claim, ReplicaStatus, Round};
 use evenkeel_shared::ids::{NodeId, ShardId};
 
 use crate::decide::detector::{Detector, VerdictState};
 use crate::decide::elector::backing::Backers;
 use crate::decide::elector::{Elector, GroupFacts, PeerFacts, Peers as PeerFactsMap, Unled};
+use crate::decide::fresh::Freshness;
 use crate::decide::reminder::Committed;
 use crate::heartbeat::registry::PeerRecord;
 
@@ -28,6 +29,11 @@ pub(super) struct State {
     pub(super) committed: BTreeMap<ShardId, Committed>,
     /// Nodes whose disks are so full that they take no writes, this one among them.
     pub(super) low: BTreeSet<NodeId>,
+    /// How fresh each shard is that this node leads: when a majority last confirmed it, and what was
+    /// committed then.
+    pub(super) rounds: BTreeMap<ShardId, Freshness>,
+    /// How fresh the leaders of other shards have said to be.
+    pub(super) heard_rounds: BTreeMap<ShardId, Freshness>,
     /// What the last full list said, to send the next one when it has changed.
     pub(super) listed: u64,
 }
@@ -94,6 +100,26 @@ impl State {
             known.is_some_and(|known| known.is_owed_to(now, status.applied))
         };
         replicas.iter().filter(owed).map(|status| status.shard).collect()
+    }
+
+    /// What the leaderships of this node are told to be worth now.
+    pub(super) fn rounds_now(&self, now: Duration) -> Vec<Round> {
+        let round = |(shard, fresh): (&ShardId, &Freshness)| Round {
+            shard: *shard,
+            age_us: u64::try_from(fresh.age(now).as_micros()).unwrap_or(u64::MAX),
+            committed: fresh.committed,
+        };
+        self.rounds.iter().map(round).collect()
+    }
+
+    /// Takes what a leader says of its shards, in answer to what was sent then.
+    pub(super) fn hear_rounds(&mut self, sent: Duration, rounds: &[Round]) {
+        for round in rounds {
+            let heard =
+                Freshness::heard(sent, Duration::from_micros(round.age_us), round.committed);
+            let known = self.heard_rounds.entry(round.shard).or_insert(heard);
+            *known = known.newer(heard);
+        }
     }
 
     /// Every peer's last answer.

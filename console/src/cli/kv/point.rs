@@ -3,20 +3,21 @@
 //! The result word of `--json` is one of ok, unknown, error.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use evenkeel_shared::client::ClientError;
+use evenkeel_shared::client::{ClientError, Freshness};
 use evenkeel_shared::command::{Expected, OperationResult};
 use evenkeel_shared::ids::{Epoch, ShardId};
 use evenkeel_shared::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use evenkeel_shared::service::store::{ReadLevel, ReadReply, WriteReply};
+use evenkeel_shared::service::store::{LevelName, ReadReply, WriteReply};
 use evenkeel_shared::version::Version;
 use serde::Serialize;
 
+use super::memory;
 use crate::cli::{CliError, Exit, Session, json, line, output};
 
 /// Flags of compare-and-set.
@@ -29,6 +30,34 @@ pub(crate) struct CasArguments {
     value: String,
     #[command(flatten)]
     expected: ExpectedArguments,
+}
+
+/// Flags of a read.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct GetArguments {
+    /// The key
+    #[arg(value_parser = key)]
+    key: String,
+    /// How fresh: linearizable, session, bounded=500ms, any
+    #[arg(long, value_parser = freshness)]
+    level: Option<Freshness>,
+    /// Go on with the session in this file, and keep there what has been seen; implies --level
+    /// session
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+}
+
+/// Reads a level as it is typed.
+fn freshness(text: &str) -> Result<Freshness, String> {
+    match (text, text.strip_prefix("bounded=")) {
+        ("linearizable", _) => Ok(Freshness::Linearizable),
+        ("session", _) => Ok(Freshness::Session),
+        ("any", _) => Ok(Freshness::Any),
+        (_, Some(age)) => humantime::parse_duration(age)
+            .map(Freshness::Bounded)
+            .map_err(|why| format!("{age:?} is no duration such as 500ms: {why}")),
+        _ => Err("it is none of linearizable, session, bounded=500ms, any".to_owned()),
+    }
 }
 
 #[derive(clap::Args, Clone, Debug)]
@@ -62,8 +91,10 @@ struct ReadRow {
     found: bool,
     value_base64: Option<String>,
     version: Option<Version>,
-    level: ReadLevel,
-    age_ms: u64,
+    level: LevelName,
+    age_ms: Option<u64>,
+    /// The node whose copy was read.
+    served_by: u32,
 }
 
 /// A key as the command line may give it.
@@ -98,8 +129,16 @@ pub(crate) fn value(value: Option<String>, file: Option<PathBuf>) -> Result<Byte
 }
 
 /// Sets a value.
-pub(crate) async fn put(session: &Session, key: String, value: Bytes) -> Result<Exit, CliError> {
-    finish(session, session.store().put(key.into(), value).await)
+pub(crate) async fn put(
+    session: &Session,
+    key: String,
+    value: Bytes,
+    file: Option<&Path>,
+) -> Result<Exit, CliError> {
+    let store = memory::resume(session.store(), file)?;
+    let result = store.put(key.into(), value).await;
+    memory::keep(&store, file)?;
+    finish(session, result)
 }
 
 /// Removes a record.
@@ -116,8 +155,16 @@ pub(crate) async fn cas(session: &Session, arguments: CasArguments) -> Result<Ex
 }
 
 /// Prints a value.
-pub(crate) async fn get(session: &Session, key: String) -> Result<Exit, CliError> {
-    let reply = session.store().get(key.clone().into()).await?;
+pub(crate) async fn get(session: &Session, arguments: GetArguments) -> Result<Exit, CliError> {
+    let GetArguments { key, level, session: file } = arguments;
+    let fresh = match (level, &file) {
+        (Some(level), _) => level,
+        (None, Some(_)) => Freshness::Session,
+        (None, None) => Freshness::Linearizable,
+    };
+    let store = memory::resume(session.store(), file.as_deref())?;
+    let reply = store.get_at(key.clone().into(), fresh).await?;
+    memory::keep(&store, file.as_deref())?;
     let exit = if reply.found.is_some() { Exit::Done } else { Exit::Degraded };
     if session.json() {
         json(&ReadRow::of(&reply))?;
@@ -203,14 +250,13 @@ fn condition_failed(actual: Option<Version>) -> String {
 
 impl ReadRow {
     fn of(reply: &ReadReply) -> Self {
-        let ReadLevel::Linearizable = reply.level;
         Self {
             found: reply.found.is_some(),
             value_base64: reply.found.as_ref().map(|(value, _)| STANDARD.encode(value)),
             version: reply.found.as_ref().map(|(_, version)| *version),
             level: reply.level,
-            // A linearizable read is as fresh as its own beginning.
-            age_ms: 0,
+            age_ms: reply.age_ms,
+            served_by: reply.served_by.0,
         }
     }
 }
@@ -241,7 +287,7 @@ mod tests {
     const VERSION: Version = Version { shard: ShardId(1), epoch: Epoch(2), term: 3, index: 7 };
 
     fn row(result: OperationResult) -> Value {
-        let reply = WriteReply { result, leader: NodeId(1), hlc: Hlc(0) };
+        let reply = WriteReply { result, leader: NodeId(1), hlc: Hlc(0), position: None };
         to_value(WriteRow::of(&Ok(reply))).unwrap()
     }
 
@@ -272,16 +318,32 @@ mod tests {
     #[test]
     fn a_get_has_the_fields_of_the_contract() {
         let found = Some((Bytes::from_static(b"\xff"), VERSION));
-        let level = ReadLevel::Linearizable;
-        let reply = ReadReply { found, level, leader: NodeId(1), hlc: Hlc(0) };
+        let reply = ReadReply {
+            found,
+            level: LevelName::Linearizable,
+            age_ms: Some(0),
+            position: None,
+            served_by: NodeId(2),
+            leader: Some(NodeId(1)),
+            hlc: Hlc(0),
+        };
         let expected = serde_json::json!({
             "found": true,
             "value_base64": "/w==",
             "version": {"shard": 1, "epoch": 2, "term": 3, "index": 7},
             "level": "linearizable",
             "age_ms": 0,
+            "served_by": 2,
         });
         assert_eq!(to_value(ReadRow::of(&reply)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_level_is_read_as_it_is_typed() {
+        let half = std::time::Duration::from_millis(500);
+        assert_eq!(freshness("bounded=500ms"), Ok(Freshness::Bounded(half)));
+        assert_eq!(freshness("any"), Ok(Freshness::Any));
+        assert!(freshness("bounded").is_err() && freshness("bounded=soon").is_err());
     }
 
     #[test]
