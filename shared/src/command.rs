@@ -58,6 +58,12 @@ pub enum WriteAction {
         /// When the record ends.
         expires: Option<Hlc>,
     },
+    /// Adds to a counter: a value that is a whole number in decimal. An absent one counts as 0; the
+    /// record keeps its end.
+    Add {
+        /// How much; may be negative.
+        by: i64,
+    },
 }
 
 /// The condition of a compare-and-set.
@@ -92,6 +98,25 @@ pub enum OperationResult {
     TooManyClients,
     /// The shard does not own the slot, or has been sealed; nothing was changed.
     NotOwned,
+    /// It took effect, and this is what the counter shows.
+    Counted {
+        /// The version that it wrote.
+        version: Version,
+        /// The counter's value.
+        value: i64,
+    },
+    /// The value is no whole number of 64 bits, or the sum would not be one; nothing was changed.
+    NotANumber,
+}
+
+impl OperationResult {
+    /// The version that was written, if it took effect.
+    pub fn version(&self) -> Option<Version> {
+        match self {
+            Self::Done { version, .. } | Self::Counted { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
 }
 
 /// A batch of operations under one hybrid logical time.

@@ -3,6 +3,7 @@
 //! Figures are the client's own: from its call to its answer, retries included.
 
 mod closed;
+mod count;
 mod gaps;
 mod outage;
 
@@ -19,6 +20,8 @@ pub(crate) enum BenchCommand {
     Get(closed::ClosedArguments),
     /// Write and read in turn
     Mix(closed::ClosedArguments),
+    /// Count through whatever happens, and compare with what was acknowledged; exit 1 if they differ
+    Count(count::CountArguments),
     /// Kill leaders under load, and measure how long their shards take no writes
     Outage(outage::OutageArguments),
 }
@@ -29,6 +32,7 @@ pub(crate) async fn run(session: &Session, command: BenchCommand) -> Result<Exit
         BenchCommand::Put(arguments) => closed::run(session, closed::Mix::Put, &arguments).await,
         BenchCommand::Get(arguments) => closed::run(session, closed::Mix::Get, &arguments).await,
         BenchCommand::Mix(arguments) => closed::run(session, closed::Mix::Half, &arguments).await,
+        BenchCommand::Count(arguments) => count::run(session, &arguments).await,
         BenchCommand::Outage(arguments) => outage::run(session, &arguments).await,
     }
 }

@@ -131,6 +131,7 @@ impl State {
         let value = match request.action {
             WriteAction::Put { value, .. } => Some(value),
             WriteAction::Delete => None,
+            WriteAction::Add { .. } => return OperationResult::NotANumber,
             WriteAction::CompareAndSet { expected, value, .. } => {
                 let holds = match (&expected, &before) {
                     (Expected::Absent, before) => before.is_none(),

@@ -41,6 +41,15 @@ pub(crate) enum KvCommand {
         #[arg(value_parser = point::key)]
         key: String,
     },
+    /// Add to a counter: a value that is a whole number; an absent one counts as 0
+    Add {
+        /// The key
+        #[arg(value_parser = point::key)]
+        key: String,
+        /// How much
+        #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+        by: i64,
+    },
     /// Set a value if the record is as expected; exit 1 when it is not
     Cas(point::CasArguments),
     /// List the keys with a prefix, shard by shard
@@ -57,6 +66,7 @@ pub(crate) async fn run(session: &Session, command: KvCommand) -> Result<Exit, C
         }
         KvCommand::Get(arguments) => point::get(session, arguments).await,
         KvCommand::Delete { key } => point::delete(session, key).await,
+        KvCommand::Add { key, by } => point::add(session, key, by).await,
         KvCommand::Cas(arguments) => point::cas(session, arguments).await,
         KvCommand::Scan(arguments) => scan::run(session, arguments).await,
         KvCommand::Load(arguments) if arguments.verify => verify::run(session, arguments).await,

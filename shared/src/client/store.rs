@@ -123,6 +123,12 @@ impl StoreHandle {
         self.write(self.request_id(), key, action, self.config.timeout).await
     }
 
+    /// Adds to a counter.
+    pub async fn add(&self, key: Bytes, by: i64) -> Result<WriteReply, ClientError> {
+        let action = WriteAction::Add { by };
+        self.write(self.request_id(), key, action, self.config.timeout).await
+    }
+
     /// Writes under an id that the caller keeps, so that an unknown outcome can be resolved by
     /// sending the same again.
     pub async fn write(

@@ -284,7 +284,7 @@ fn answer_all(outcome: Result<Applied, StoreError>, replies: Vec<Reply<Operation
 fn size(operation: &Operation) -> usize {
     let value = match &operation.action {
         WriteAction::Put { value, .. } | WriteAction::CompareAndSet { value, .. } => value.len(),
-        WriteAction::Delete => 0,
+        WriteAction::Delete | WriteAction::Add { .. } => 0,
     };
     operation.key.len() + value + 64
 }

@@ -288,6 +288,15 @@ impl<'a> Applier<'a> {
                 }
                 Some(Record { value, version, hlc, expires })
             }
+            WriteAction::Add { by } => {
+                let Some(sum) = count(living).and_then(|number| number.checked_add(by)) else {
+                    return Ok(OperationResult::NotANumber);
+                };
+                let expires = living.and_then(|record| record.expires);
+                let record = Record { value: sum.to_string().into(), version, hlc, expires };
+                self.replace(row, before.as_ref(), Some(&record));
+                return Ok(OperationResult::Counted { version, value: sum });
+            }
         };
         self.replace(row, before.as_ref(), after.as_ref());
         Ok(OperationResult::Done { version, existed })
@@ -363,6 +372,12 @@ impl<'a> Applier<'a> {
 /// Whether a record has ended.
 pub(super) fn is_expired(record: &Record, now: Hlc) -> bool {
     record.expires.is_some_and(|expires| expires <= now)
+}
+
+/// What a counter shows; an absent one shows 0.
+fn count(record: Option<&Record>) -> Option<i64> {
+    let Some(record) = record else { return Some(0) };
+    std::str::from_utf8(&record.value).ok()?.parse().ok()
 }
 
 fn holds(expected: &Expected, actual: Option<&Record>) -> bool {

@@ -20,7 +20,7 @@ pub(super) fn key(key: &[u8]) -> Result<(), StoreError> {
 pub(super) fn action(action: &WriteAction) -> Result<(), StoreError> {
     let value = match action {
         WriteAction::Put { value, .. } | WriteAction::CompareAndSet { value, .. } => value,
-        WriteAction::Delete => return Ok(()),
+        WriteAction::Delete | WriteAction::Add { .. } => return Ok(()),
     };
     if value.len() > VALUE_BYTES_MAX {
         let length = value.len();

@@ -240,7 +240,9 @@ fn answered(result: &OperationResult) -> Result<Version, Option<String>> {
             Err(Some("the shard remembers as many clients as it may".into()))
         }
         OperationResult::NotOwned => Err(Some("the shard is sealed, or has moved".into())),
-        OperationResult::ConditionFailed { .. } => Err(Some("a put has no condition".into())),
+        OperationResult::ConditionFailed { .. }
+        | OperationResult::Counted { .. }
+        | OperationResult::NotANumber => Err(Some("a put was answered as something else".into())),
     }
 }
 

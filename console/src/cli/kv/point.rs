@@ -81,6 +81,9 @@ struct WriteRow {
     version: Option<Version>,
     #[serde(skip_serializing_if = "Option::is_none")]
     existed: Option<bool>,
+    /// What a counter shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -144,6 +147,18 @@ pub(crate) async fn put(
 /// Removes a record.
 pub(crate) async fn delete(session: &Session, key: String) -> Result<Exit, CliError> {
     finish(session, session.store().delete(key.into()).await)
+}
+
+/// Adds to a counter, and prints what it shows.
+pub(crate) async fn add(session: &Session, key: String, by: i64) -> Result<Exit, CliError> {
+    let result = session.store().add(key.into(), by).await;
+    if let (false, Ok(WriteReply { result: OperationResult::Counted { value, .. }, .. })) =
+        (session.json(), &result)
+    {
+        line(value)?;
+        return Ok(Exit::Done);
+    }
+    finish(session, result)
 }
 
 /// Sets a value if the record is as expected.
@@ -213,14 +228,22 @@ impl ExpectedArguments {
 
 impl WriteRow {
     fn of(result: &Result<WriteReply, ClientError>) -> Self {
-        let none = Self { result: "error", version: None, existed: None, error: None };
+        let none = Self { result: "error", version: None, existed: None, value: None, error: None };
         let failed = |error: &dyn std::fmt::Display| Some(error.to_string());
         match result {
             Ok(reply) => match &reply.result {
                 OperationResult::Done { version, existed } => {
                     let (version, existed) = (Some(*version), Some(*existed));
-                    Self { result: "ok", version, existed, error: None }
+                    Self { result: "ok", version, existed, ..none }
                 }
+                OperationResult::Counted { version, value } => {
+                    let (version, value) = (Some(*version), Some(*value));
+                    Self { result: "ok", version, value, ..none }
+                }
+                OperationResult::NotANumber => Self {
+                    error: failed(&"the value is no whole number of 64 bits, or would not fit one"),
+                    ..none
+                },
                 OperationResult::ConditionFailed { actual } => {
                     Self { version: *actual, error: failed(&condition_failed(*actual)), ..none }
                 }

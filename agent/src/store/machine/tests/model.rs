@@ -33,6 +33,7 @@ enum DraftAction {
     Delete,
     CasAbsent { value: u8 },
     CasValue { expected: u8, value: u8 },
+    Add { by: i64 },
 }
 
 fn drafts() -> impl Strategy<Value = Draft> {
@@ -42,6 +43,8 @@ fn drafts() -> impl Strategy<Value = Draft> {
         Just(DraftAction::Delete),
         (0..3_u8).prop_map(|value| DraftAction::CasAbsent { value }),
         (0..3_u8, 0..3_u8).prop_map(|(expected, value)| DraftAction::CasValue { expected, value }),
+        prop_oneof![Just(1), Just(-7), Just(i64::MAX), Just(i64::MIN)]
+            .prop_map(|by| DraftAction::Add { by }),
     ];
     let sequence = prop_oneof![1..8_u64, 1_024..1_030_u64];
     let age = prop_oneof![Just(0), Just(1_000_u64), Just(299_000), Just(301_000)];
@@ -108,6 +111,17 @@ impl Model {
                 self.records.remove(&operation.key);
                 return OperationResult::Done { version, existed };
             }
+            WriteAction::Add { by } => {
+                let text = before.map_or("0".into(), |record| {
+                    String::from_utf8_lossy(&record.value).into_owned()
+                });
+                let sum = text.parse::<i64>().ok().and_then(|number| number.checked_add(*by));
+                let Some(value) = sum else { return OperationResult::NotANumber };
+                let expires = before.and_then(|record| record.expires);
+                let record = Record { value: value.to_string().into(), version, hlc, expires };
+                self.records.insert(operation.key.clone(), record);
+                return OperationResult::Counted { version, value };
+            }
             WriteAction::Put { value, expires } => (value, *expires),
             WriteAction::CompareAndSet { expected, value, expires } => {
                 let holds = match expected {
@@ -138,6 +152,7 @@ fn operation_of(draft: &Draft, now: Hlc) -> Operation {
             expires: lives_ms.map(|milliseconds| now.plus_ms(milliseconds)),
         },
         DraftAction::Delete => WriteAction::Delete,
+        DraftAction::Add { by } => WriteAction::Add { by },
         DraftAction::CasAbsent { value: byte } => WriteAction::CompareAndSet {
             expected: Expected::Absent,
             value: value(byte),
