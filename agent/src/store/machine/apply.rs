@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evenkeel_shared::command::{
-    Applied, Batch, Command, Expected, Operation, OperationResult, Record, StoredRecord,
-    SystemReply, WriteAction,
+    Applied, Batch, Command, Operation, OperationResult, Record, StoredRecord, SystemReply,
 };
 use evenkeel_shared::event::Event;
 use evenkeel_shared::ids::{ClientId, IntentId, KeyspaceId};
@@ -17,6 +16,8 @@ use evenkeel_shared::limits::EVENTS_MAX;
 use evenkeel_shared::version::{Hlc, Version};
 use evenkeel_shared::view::SystemCommand;
 use openraft::EntryPayload;
+
+mod record;
 
 use super::clients::{self, Standing};
 use super::rows::{self, ClientRow, FACTS, META, ResultRow};
@@ -268,56 +269,6 @@ impl<'a> Applier<'a> {
         }
     }
 
-    fn write(
-        &mut self,
-        row: &Bytes,
-        action: WriteAction,
-        version: Version,
-    ) -> Result<OperationResult, MachineError> {
-        let hlc = self.state.meta.hlc;
-        let before = self.get(row)?.map(|row| rows::decode_record(&row)).transpose()?;
-        let living = before.as_ref().filter(|record| !is_expired(record, hlc));
-        let existed = living.is_some();
-        let after = match action {
-            WriteAction::Put { value, expires } => Some(Record { value, version, hlc, expires }),
-            WriteAction::Delete => None,
-            WriteAction::CompareAndSet { expected, value, expires } => {
-                if !holds(&expected, living) {
-                    let actual = living.map(|record| record.version);
-                    return Ok(OperationResult::ConditionFailed { actual });
-                }
-                Some(Record { value, version, hlc, expires })
-            }
-            WriteAction::Add { by } => {
-                let Some(sum) = count(living).and_then(|number| number.checked_add(by)) else {
-                    return Ok(OperationResult::NotANumber);
-                };
-                let expires = living.and_then(|record| record.expires);
-                let record = Record { value: sum.to_string().into(), version, hlc, expires };
-                self.replace(row, before.as_ref(), Some(&record));
-                return Ok(OperationResult::Counted { version, value: sum });
-            }
-        };
-        self.replace(row, before.as_ref(), after.as_ref());
-        Ok(OperationResult::Done { version, existed })
-    }
-
-    /// Changes a data row and, with it, the rows that say when its record ends.
-    fn replace(&mut self, row: &Bytes, before: Option<&Record>, after: Option<&Record>) {
-        if let Some(expires) = before.and_then(|record| record.expires) {
-            self.remove(rows::expiry_key(expires, row));
-        }
-        if let Some(expires) = after.and_then(|record| record.expires) {
-            self.set(rows::expiry_key(expires, row), Bytes::new());
-            self.state.note_expiry(expires);
-        }
-        match after {
-            Some(record) => self.set(row.clone(), rows::encode_record(record)),
-            None if before.is_some() => self.remove(row.clone()),
-            None => {}
-        }
-    }
-
     fn system(&mut self, command: &SystemCommand) -> Result<SystemReply, String> {
         if !self.state.shard.is_system() {
             return Err(format!("{} does not hold the cluster's facts", self.state.shard));
@@ -372,20 +323,6 @@ impl<'a> Applier<'a> {
 /// Whether a record has ended.
 pub(super) fn is_expired(record: &Record, now: Hlc) -> bool {
     record.expires.is_some_and(|expires| expires <= now)
-}
-
-/// What a counter shows; an absent one shows 0.
-fn count(record: Option<&Record>) -> Option<i64> {
-    let Some(record) = record else { return Some(0) };
-    std::str::from_utf8(&record.value).ok()?.parse().ok()
-}
-
-fn holds(expected: &Expected, actual: Option<&Record>) -> bool {
-    match expected {
-        Expected::Absent => actual.is_none(),
-        Expected::Value(value) => actual.is_some_and(|record| record.value == value),
-        Expected::Version(version) => actual.is_some_and(|record| record.version == *version),
-    }
 }
 
 /// The chain value after an entry: equal on two replicas only if they applied the same entries.
