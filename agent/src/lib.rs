@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod heartbeat;
 pub mod logging;
 pub mod node;
+pub mod planted;
 pub mod rpc;
 pub mod store;
 pub mod supervise;

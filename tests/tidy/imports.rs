@@ -36,8 +36,9 @@ pub(crate) const AGENT: Table = Table {
         ("logging", "config"),
         ("main", "cli"),
         ("node", "*"),
+        ("planted", ""),
         ("rpc", "shared env decide store heartbeat backup control content gateway"),
-        ("store", "shared env content"),
+        ("store", "shared env content planted"),
         ("supervise", "env"),
     ],
 };

@@ -3,6 +3,8 @@
 //! Nothing here trusts "I am leader": writes are proposed, reads go through `ReadIndex` (safety
 //! rule 10).
 
+#[cfg(feature = "planted-bugs")]
+mod early;
 mod inbound;
 mod membership;
 mod proposer;
@@ -30,6 +32,7 @@ use super::raft::{Metrics, Raft};
 use super::settings::raft_config;
 use super::wal::{ReplicaKey, Wal};
 use crate::env::Env;
+use crate::planted::{self, Bug};
 
 pub use inbound::Inbound;
 pub use proposer::Proposer;
@@ -274,6 +277,9 @@ impl Group {
     pub async fn read_barrier(&self) -> Result<(), StoreError> {
         self.check_leads()?;
         self.operations.fetch_add(1, Ordering::Relaxed);
+        if planted::has(Bug::StaleRead) {
+            return Ok(());
+        }
         self.reads.pass().await
     }
 

@@ -140,10 +140,10 @@ impl History {
     }
 
     /// Notes how an operation ended.
+    #[expect(clippy::needless_pass_by_value, reason = "an operation ends once")]
     pub fn end(&mut self, ticket: Ticket, outcome: Outcome) {
         self.moments += 1;
-        let Ticket(number) = ticket;
-        let operation = &mut self.operations[number];
+        let operation = &mut self.operations[ticket.0];
         operation.returned = self.moments;
         operation.outcome = outcome;
     }

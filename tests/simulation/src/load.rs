@@ -1,4 +1,6 @@
-//! What clients do: put keys until each is acknowledged, and read them back.
+//! What clients do: put keys until each is acknowledged, and read them back; or contend for few.
+
+mod contend;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use evenkeel_history::History;
 use evenkeel_shared::client::{ClientError, Pool, PoolConfig, StoreClientConfig, StoreHandle};
 use evenkeel_shared::ids::{ClientId, KeyspaceId};
 use evenkeel_shared::wire::hello::Caller;
@@ -30,6 +33,8 @@ const PAUSE_MS_MAX: u64 = 20;
 pub struct Clients {
     /// What was acknowledged; shared with whoever judges.
     pub promises: Rc<RefCell<Acknowledged>>,
+    /// What those who contend did and saw; shared with whoever judges.
+    pub history: Rc<RefCell<History>>,
     seed: Seed,
     layout: Layout,
     trace: Rc<RefCell<Trace>>,
@@ -39,10 +44,11 @@ pub struct Clients {
 impl Clients {
     /// Clients that know every agent's address.
     pub fn new(seed: Seed, layout: Layout, trace: Rc<RefCell<Trace>>) -> Self {
-        Self { promises: Rc::default(), seed, layout, trace, opened: Rc::default() }
+        let (promises, history, opened) = (Rc::default(), Rc::default(), Rc::default());
+        Self { promises, history, seed, layout, trace, opened }
     }
 
-    fn open(&self) -> (StoreHandle, StdRng) {
+    fn open(&self) -> (StoreHandle, StdRng, u64) {
         let which = self.opened.get() + 1;
         self.opened.set(which);
         let pool = Pool::new(PoolConfig {
@@ -57,12 +63,12 @@ impl Clients {
             timeout: REQUEST_MAX,
             unix_ms: Arc::new(env::unix_ms),
         };
-        (StoreHandle::new(pool, config), self.seed.stream("load", which))
+        (StoreHandle::new(pool, config), self.seed.stream("load", which), which)
     }
 
     /// Puts that many keys, each again and again until it is acknowledged.
     pub async fn put(self, prefix: &'static str, keys: u32) -> Result<(), ClientError> {
-        let (store, mut chance) = self.open();
+        let (store, mut chance, _) = self.open();
         for number in 0..keys {
             let key = Bytes::from(format!("{prefix}{number}"));
             let mut attempt = 0;
@@ -91,7 +97,7 @@ impl Clients {
 
     /// Reads every acknowledged key; the inner error names the first that is not as promised.
     pub async fn read_back(self) -> Result<Result<usize, String>, ClientError> {
-        let (store, _) = self.open();
+        let (store, ..) = self.open();
         let keys = self.promises.borrow().keys();
         for key in &keys {
             let found = loop {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use clap::Parser;
 
+use evenkeel_agent::planted::{self, Bug};
 use evenkeel_simulation::scenarios::Scenario;
 use evenkeel_simulation::seed::Seed;
 use evenkeel_simulation::trace::Trace;
@@ -20,6 +21,9 @@ struct Arguments {
     /// What to run
     #[arg(long, value_enum, default_value = "put-crash-read")]
     scenario: Scenario,
+    /// A known bug to plant in every agent
+    #[arg(long)]
+    planted: Option<Bug>,
     /// Print what happened, line by line
     #[arg(long)]
     trace: bool,
@@ -33,6 +37,9 @@ fn main() -> ExitCode {
     let (seed, scenario) = (arguments.seed, arguments.scenario);
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if let Some(bug) = arguments.planted {
+        planted::plant(bug);
+    }
     mad_turmoil::rand::set_rng(Seed(seed).stream("system", 0));
     fastrand::seed(Seed(seed).number("fastrand", 0));
 

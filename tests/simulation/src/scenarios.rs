@@ -1,5 +1,6 @@
 //! The scenarios, by name; each is a function of a seed, and each file holds one.
 
+mod linear;
 mod put_crash_read;
 mod storm;
 
@@ -18,6 +19,8 @@ pub enum Scenario {
     PutCrashRead,
     /// Three agents under one fault after another, then a calm in which all must heal
     Storm,
+    /// Clients contend for a few keys in a storm of faults; what they saw must be linearizable
+    Linear,
 }
 
 impl Scenario {
@@ -26,6 +29,7 @@ impl Scenario {
         match self {
             Self::PutCrashRead => put_crash_read::run(seed, trace),
             Self::Storm => storm::run(seed, trace),
+            Self::Linear => linear::run(seed, trace),
         }
     }
 }

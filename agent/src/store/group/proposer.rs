@@ -187,7 +187,11 @@ impl Worker {
             Proposal::Operation(operation, reply) => {
                 let (operations, replies) = self.gather(*operation, reply, queue);
                 let batch = Batch { hlc: self.stamp(), operations };
+                #[cfg(feature = "planted-bugs")]
+                let early = super::early::Acknowledgement::of(self.shard, &batch, &self.machine);
                 let entry = Self::write(self.raft.clone(), self.shard, Command::Batch(batch)).await;
+                #[cfg(feature = "planted-bugs")]
+                let replies = early.give(&self.raft, &self.machine, replies).await;
                 self.in_flight.push(Box::pin(async move { answer_all(entry.await, replies) }));
             }
         }

@@ -23,6 +23,7 @@ use super::clients::{self, Standing};
 use super::rows::{self, ClientRow, FACTS, META, ResultRow};
 use super::state::{MachinePhase, State, TERMS_MAX};
 use super::{MachineError, Payload};
+use crate::planted::{self, Bug};
 use crate::store::engine::{Changes, EngineError};
 use crate::store::raft::{Entry, LogId, StoredMembership};
 use crate::store::system;
@@ -222,7 +223,7 @@ impl<'a> Applier<'a> {
             && let Some(row) = self.get(&result_key)?
         {
             let row: ResultRow = rows::decode("a result row", &row)?;
-            if row.sequence == request.sequence {
+            if row.sequence == request.sequence && !planted::has(Bug::ApplyTwice) {
                 return Ok(row.result);
             }
         }

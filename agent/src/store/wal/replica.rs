@@ -13,6 +13,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
 
+use crate::planted::{self, Bug};
 use crate::store::raft::{Entry, LogId, TypeConfig, Vote};
 
 use super::record::{Kind, Record, size_bytes};
@@ -316,6 +317,10 @@ impl RaftLogStorage<TypeConfig> for ReplicaLog {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let vote = *vote;
+        if planted::has(Bug::ForgetVote) {
+            self.wal.shared.state().vote(self.key, vote, 0);
+            return Ok(());
+        }
         let record = self.record(Kind::Vote, (vote.leader_id.term, 0));
         self.synced(encoded(&vote)?, |state, payload| {
             let serial = state.next_serial();

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::planted::{self, Bug};
+
 use super::batch::{self, Directory, Opening};
 use super::bytes::count;
 use super::prepare::{Prepared, Preparer};
@@ -210,7 +212,9 @@ impl Writer {
         if self.shared.config.yield_before_sync {
             tokio::task::yield_now().await;
         }
-        self.segment.file.sync_data()?;
+        if !planted::has(Bug::SkipFsync) {
+            self.segment.file.sync_data()?;
+        }
         self.shared.health.synced(began, self.shared.env.clock.now(), stream.len());
         self.next_block += stream.len() / BLOCK_DATA_BYTES;
         self.last_batch = (self.next_batch, directory);

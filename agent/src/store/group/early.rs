@@ -1,0 +1,62 @@
+//! The planted bug [`Bug::AckBeforeQuorum`]: puts are acknowledged from the leader's own log.
+//!
+//! It is compiled for the simulation alone. The version given is the one that the entry will have
+//! if it is ever committed.
+
+use std::time::Duration;
+
+use evenkeel_shared::command::{Batch, OperationResult, WriteAction};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::version::Version;
+use openraft::async_runtime::WatchReceiver;
+use tokio::sync::oneshot;
+
+use crate::planted::{self, Bug};
+use crate::store::machine::Machine;
+use crate::store::raft::Raft;
+
+/// How long the leader's own log may take.
+const APPEND_MAX: Duration = Duration::from_millis(500);
+
+type Replies = Vec<oneshot::Sender<Result<OperationResult, StoreError>>>;
+
+/// What is said of a batch before a quorum has it.
+pub(super) struct Acknowledgement {
+    shard: ShardId,
+    /// Whether each put found a record; `None` when others than puts are in it.
+    existed: Option<Vec<bool>>,
+}
+
+impl Acknowledgement {
+    pub(super) fn of(shard: ShardId, batch: &Batch, machine: &Machine) -> Self {
+        let keyspace = machine.status().keyspace.filter(|_| planted::has(Bug::AckBeforeQuorum));
+        let puts = batch.operations.iter().map(|operation| {
+            let put = matches!(operation.action, WriteAction::Put { .. });
+            let keyspace = keyspace.filter(|_| put)?;
+            let there = machine.get(keyspace, operation.slot, &operation.key, batch.hlc);
+            Some(there.ok()?.is_some())
+        });
+        Self { shard, existed: puts.collect() }
+    }
+
+    /// Answers whoever is answered early; gives back who must wait.
+    pub(super) async fn give(self, raft: &Raft, machine: &Machine, replies: Replies) -> Replies {
+        if !planted::has(Bug::AckBeforeQuorum) {
+            return replies;
+        }
+        // The entry is queued and not yet in the log.
+        let last = raft.metrics().borrow_watched().last_log_index;
+        let index = last.map_or(0, |last| last + 1);
+        let appended = raft.wait(Some(APPEND_MAX)).log_index_at_least(Some(index), "").await;
+        let (Ok(metrics), Some(existed)) = (appended, self.existed) else { return replies };
+        let status = machine.status();
+        let (shard, epoch, term) = (self.shard, status.epoch, metrics.current_term);
+        let version = Version { shard, epoch, term, index };
+        for (reply, existed) in replies.into_iter().zip(existed) {
+            // The caller may have stopped waiting.
+            let _ = reply.send(Ok(OperationResult::Done { version, existed }));
+        }
+        Replies::new()
+    }
+}
