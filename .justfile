@@ -28,6 +28,10 @@ test-only package word:
 simulate *arguments:
     cd tests/simulation && cargo test {{arguments}}
 
+# Many seeds of one scenario or `all`, two processes at a time; `just sweep all 1..=2000`.
+sweep scenario seeds:
+    cd tests/simulation && cargo run --release -- --scenario {{scenario}} --seeds {{seeds}} --jobs 2
+
 # Formats, and does what clippy can do by itself.
 fix:
     cargo fmt --all && cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged

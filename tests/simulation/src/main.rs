@@ -1,16 +1,15 @@
-//! The simulation: one seed a process, since the replaced clock and random numbers are the
-//! process's own. Prints one line about the run, and on failure how to run it again.
+//! The simulation's program: one seed in this process, or many seeds in one process each, since the
+//! replaced clock and random numbers are the process's own.
 
-use std::cell::RefCell;
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use clap::Parser;
 
-use evenkeel_agent::planted::{self, Bug};
+use evenkeel_agent::planted::Bug;
+use evenkeel_simulation::one;
 use evenkeel_simulation::scenarios::Scenario;
-use evenkeel_simulation::seed::Seed;
-use evenkeel_simulation::trace::Trace;
+use evenkeel_simulation::seed::Seeds;
+use evenkeel_simulation::{hunt, sweep};
 
 /// Runs whole agents on simulated time, network and disks.
 #[derive(Parser)]
@@ -18,77 +17,73 @@ struct Arguments {
     /// The number that decides the whole run
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What to run
-    #[arg(long, value_enum, default_value = "put-crash-read")]
-    scenario: Scenario,
-    /// A known bug to plant in every agent
+    /// Many seeds, one process each: `200` or `1..=200`
+    #[arg(long, conflicts_with_all = ["seed", "trace"])]
+    seeds: Option<Seeds>,
+    /// Processes at a time
+    #[arg(long, default_value_t = 2, requires = "seeds")]
+    jobs: usize,
+    /// What to run; `all` goes with --seeds
+    #[arg(long, default_value = "put-crash-read")]
+    scenario: Choice<Scenario>,
+    /// A known bug to plant in every agent; `all` goes with --seeds
     #[arg(long)]
-    planted: Option<Bug>,
+    planted: Option<Choice<Bug>>,
     /// Print what happened, line by line
     #[arg(long)]
     trace: bool,
 }
 
-/// Lines of the trace that a failure shows.
-const LINES_SHOWN: usize = 40;
+/// One of several, or all of them in turn.
+#[derive(Clone, Copy, Debug)]
+enum Choice<T> {
+    /// This one.
+    One(T),
+    /// Each.
+    All,
+}
+
+impl<T: std::str::FromStr<Err = String>> std::str::FromStr for Choice<T> {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "all" { Ok(Self::All) } else { name.parse().map(Self::One) }
+    }
+}
+
+impl<T> Choice<T> {
+    fn among(self, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::All => all.into_iter().collect(),
+        }
+    }
+}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let (seed, scenario) = (arguments.seed, arguments.scenario);
-    let filter = tracing_subscriber::EnvFilter::from_default_env();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    if let Some(bug) = arguments.planted {
-        planted::plant(bug);
-    }
-    mad_turmoil::rand::set_rng(Seed(seed).stream("system", 0));
-    fastrand::seed(Seed(seed).number("fastrand", 0));
-
-    // Said before all else: a panic while the world is torn down aborts the process.
-    let name = clap::ValueEnum::to_possible_value(&scenario).expect("no scenario is hidden");
-    let again = format!("cargo run -- --scenario {} --seed {seed}", name.get_name());
-    let again = format!("reproduce: (cd tests/simulation && {again} --trace)");
-    let (usual, on_panic) = (std::panic::take_hook(), again.clone());
-    std::panic::set_hook(Box::new(move |panic| {
-        say(std::io::stderr(), &on_panic);
-        usual(panic);
-    }));
-
-    // A fresh thread has drawn nothing yet: std's hash maps are keyed once a thread.
-    let run = std::thread::Builder::new().name("world".to_owned()).spawn(move || run(&arguments));
-    let ended = run.expect("one more thread can be started").join();
-    if ended.unwrap_or(false) {
-        return ExitCode::SUCCESS;
-    }
-    say(std::io::stderr(), &again);
-    ExitCode::FAILURE
+    let Arguments { seed, jobs, trace, .. } = arguments;
+    let scenarios = arguments.scenario.among(Scenario::ALL);
+    let bugs = arguments.planted.map(|planted| planted.among(Bug::ALL));
+    let held = match (arguments.seeds, bugs) {
+        (Some(seeds), Some(bugs)) => hunt::run(&hunt::Hunt { bugs, scenarios, seeds, jobs }),
+        (Some(seeds), None) => sweep::run(&sweep::Sweep { scenarios, seeds, jobs }),
+        (None, bugs) => match (&scenarios[..], bugs.as_deref()) {
+            ([scenario], None) => {
+                one::run(one::Run { scenario: *scenario, seed, planted: None, trace })
+            }
+            ([scenario], Some([bug])) => {
+                one::run(one::Run { scenario: *scenario, seed, planted: Some(*bug), trace })
+            }
+            _ => Arguments::command_error("`all` needs --seeds"),
+        },
+    };
+    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one scenario; the answer is whether it held.
-fn run(arguments: &Arguments) -> bool {
-    let _clocks = mad_turmoil::time::SimClocksGuard::init();
-    let trace = Rc::new(RefCell::new(Trace::default()));
-    let outcome = arguments.scenario.run(Seed(arguments.seed), trace.clone());
-    let trace = trace.borrow();
-    if arguments.trace {
-        trace.lines().for_each(|line| say(std::io::stdout(), line));
+impl Arguments {
+    fn command_error(why: &str) -> ! {
+        use clap::CommandFactory as _;
+        Self::command().error(clap::error::ErrorKind::ArgumentConflict, why).exit()
     }
-    let what =
-        format!("seed {}: {} lines, trace {:016x}", arguments.seed, trace.count(), trace.hash());
-    match outcome {
-        Ok(simulated) => {
-            say(std::io::stdout(), &format!("{what}, {:.1} s simulated", simulated.as_secs_f64()));
-            true
-        }
-        Err(failure) => {
-            let from = trace.lines().len().saturating_sub(LINES_SHOWN);
-            trace.lines().skip(from).for_each(|line| say(std::io::stderr(), line));
-            say(std::io::stderr(), &format!("{what}: FAILED, {failure}"));
-            false
-        }
-    }
-}
-
-/// Writes a line; whoever reads it may have gone.
-fn say(mut to: impl std::io::Write, line: &str) {
-    let _ = writeln!(to, "{line}");
 }

@@ -13,7 +13,7 @@ use crate::trace::Trace;
 use crate::world::Failure;
 
 /// What can be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
     /// Three agents; keys are put while one loses power, then all do; every key is read back
     PutCrashRead,
@@ -24,6 +24,18 @@ pub enum Scenario {
 }
 
 impl Scenario {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::PutCrashRead, Self::Storm, Self::Linear];
+
+    /// As it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PutCrashRead => "put-crash-read",
+            Self::Storm => "storm",
+            Self::Linear => "linear",
+        }
+    }
+
     /// Runs it to its end and tells how long it took in simulated time.
     pub fn run(self, seed: Seed, trace: Rc<RefCell<Trace>>) -> Result<Duration, Failure> {
         match self {
@@ -31,5 +43,15 @@ impl Scenario {
             Self::Storm => storm::run(seed, trace),
             Self::Linear => linear::run(seed, trace),
         }
+    }
+}
+
+impl std::str::FromStr for Scenario {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|scenario| scenario.name() == name);
+        let all = || Self::ALL.map(Self::name).join(", ");
+        named.ok_or_else(|| format!("no such scenario; there are {}", all()))
     }
 }

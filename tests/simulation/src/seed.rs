@@ -26,6 +26,38 @@ impl std::fmt::Display for Seed {
     }
 }
 
+/// Many seeds, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seeds {
+    first: u64,
+    last: u64,
+}
+
+impl Seeds {
+    /// Each of them.
+    pub fn iter(self) -> std::ops::RangeInclusive<u64> {
+        self.first..=self.last
+    }
+}
+
+impl std::str::FromStr for Seeds {
+    type Err = String;
+
+    /// `200` are the first two hundred, `5..=9` are five.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is no number"));
+        let (first, last) = match text.split_once("..=") {
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (1, number(text)?),
+        };
+        if first > last {
+            Err("there is no seed in it".to_owned())
+        } else {
+            Ok(Self { first, last })
+        }
+    }
+}
+
 /// One step of `SplitMix64` (Steele, Lea and Flood, 2014).
 fn mix(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -14,6 +14,7 @@ pub struct Trace {
     hasher: DefaultHasher,
     lines: VecDeque<String>,
     count: u64,
+    until: Duration,
 }
 
 impl Trace {
@@ -36,6 +37,7 @@ impl Trace {
         self.hasher.write(line.as_bytes());
         self.hasher.write_u8(b'\n');
         self.count += 1;
+        self.until = at;
         line
     }
 
@@ -47,6 +49,11 @@ impl Trace {
     /// How many lines there were.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// The moment of the last line.
+    pub fn until(&self) -> Duration {
+        self.until
     }
 
     /// The last lines, oldest first.

@@ -143,7 +143,7 @@ impl Contender {
         loop {
             let patience = Duration::from_millis(self.chance.random_range(PATIENCE_MS));
             let answer = self.store.write(request, key.clone(), write.clone(), patience).await;
-            let outcome = outcome(answer.map(|reply| reply.result));
+            let outcome = outcome(&answer.map(|reply| reply.result));
             perhaps |= outcome == Outcome::Unknown;
             match outcome {
                 Outcome::Unknown => {}
@@ -161,14 +161,14 @@ impl Contender {
     }
 }
 
-fn outcome(answer: Result<OperationResult, ClientError>) -> Outcome {
+fn outcome(answer: &Result<OperationResult, ClientError>) -> Outcome {
     match answer {
         Ok(OperationResult::Done { version, existed }) => {
-            Outcome::Written { version, existed: Some(existed) }
+            Outcome::Written { version: *version, existed: Some(*existed) }
         }
-        Ok(OperationResult::ConditionFailed { actual }) => Outcome::Mismatch { actual },
-        Ok(OperationResult::TooManyClients | OperationResult::NotOwned) => Outcome::Failed,
+        Ok(OperationResult::ConditionFailed { actual }) => Outcome::Mismatch { actual: *actual },
         Ok(OperationResult::Forgotten) | Err(ClientError::Unknown { .. }) => Outcome::Unknown,
-        Err(ClientError::Unavailable { .. } | ClientError::Refused(_)) => Outcome::Failed,
+        Ok(OperationResult::TooManyClients | OperationResult::NotOwned)
+        | Err(ClientError::Unavailable { .. } | ClientError::Refused(_)) => Outcome::Failed,
     }
 }
