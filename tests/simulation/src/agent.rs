@@ -1,10 +1,11 @@
 //! One simulated machine: its disk, which outlives crashes, and the agent that runs on it.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use evenkeel_agent::config::{Config, Settings};
+use evenkeel_agent::env::fs::Disk as _;
 use evenkeel_agent::env::fs::sim::SimDisk;
 use evenkeel_agent::node::{self, Fittings, Probe, Sight};
 use evenkeel_agent::store::engine::memory::MemoryEngine;
@@ -38,6 +39,19 @@ pub enum Crash {
     Power,
 }
 
+/// What can be wrong with a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskFault {
+    /// Every sync fails.
+    Syncs,
+    /// Every write fails.
+    Writes,
+    /// So many more bytes fit.
+    Full(u64),
+    /// So many more writes get through, then the machine is off: the last ones are torn.
+    Torn(u64),
+}
+
 /// One machine. Clones are the same machine.
 #[derive(Clone)]
 pub struct Machine {
@@ -50,6 +64,10 @@ pub struct Machine {
     engine: MemoryEngine,
     probe: Arc<Mutex<Option<Probe>>>,
     lives: Arc<AtomicU64>,
+    /// The disk is at fault: the agent may end with an error.
+    faulty: Arc<AtomicBool>,
+    /// It has.
+    ended: Arc<AtomicBool>,
 }
 
 impl Machine {
@@ -79,6 +97,8 @@ impl Machine {
             engine: MemoryEngine::new(),
             probe: Arc::default(),
             lives: Arc::default(),
+            faulty: Arc::default(),
+            ended: Arc::default(),
         }
     }
 
@@ -99,13 +119,49 @@ impl Machine {
             },
             probe: Some(Box::new(move |open| *lock(&probe) = Some(open))),
         };
-        node::run(env, config, fittings, std::future::pending()).await?;
-        Ok(())
+        let outcome = node::run(env, config, fittings, std::future::pending()).await;
+        if outcome.is_err() && self.faulty.load(Ordering::Relaxed) {
+            self.ended.store(true, Ordering::Relaxed);
+            // Until the world has seen it and ends the host as the process would end.
+            std::future::pending::<()>().await;
+        }
+        Ok(outcome?)
+    }
+
+    /// Whether the agent has ended because of its disk.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Lets the disk fail.
+    pub fn break_disk(&self, fault: DiskFault) {
+        self.faulty.store(true, Ordering::Relaxed);
+        match fault {
+            DiskFault::Syncs => self.disk.fail_syncs(true),
+            DiskFault::Writes => self.disk.fail_writes(true),
+            DiskFault::Torn(writes) => self.disk.crash_after_writes(writes),
+            DiskFault::Full(bytes) => {
+                self.disk.set_capacity_bytes(None);
+                let space = self.disk.space(Path::new("/data"));
+                let space = space.expect("the simulated disk knows its space");
+                let used = space.total_bytes - space.free_bytes;
+                self.disk.set_capacity_bytes(Some(used + bytes));
+            }
+        }
+    }
+
+    /// Lets the disk work again, for an agent that lives on or for the next one.
+    pub fn mend_disk(&self) {
+        self.disk.fail_syncs(false);
+        self.disk.fail_writes(false);
+        self.disk.set_capacity_bytes(None);
+        self.faulty.store(false, Ordering::Relaxed);
     }
 
     /// Ends the disk's current life, before the host is ended: nothing more reaches it.
     pub fn stop_disk(&self, how: Crash) {
         *lock(&self.probe) = None;
+        self.ended.store(false, Ordering::Relaxed);
         match how {
             Crash::Process => self.disk.kill(),
             Crash::Power => {

@@ -13,7 +13,7 @@ use evenkeel_shared::ids::ShardId;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use crate::agent::{Crash, Layout, Machine};
+use crate::agent::{Crash, DiskFault, Layout, Machine};
 use crate::env::BEGINS_UNIX_S;
 use crate::invariants::{self, Invariant, Seen};
 use crate::seed::Seed;
@@ -104,6 +104,12 @@ impl World {
     /// Goes one step further and looks at everything.
     pub fn step(&mut self) -> Result<(), Failure> {
         self.sim.step().map_err(|error| Failure::Ended(chain(error.as_ref())))?;
+        for number in 0..self.machines.len() {
+            if self.machines[number].has_ended() {
+                self.note(&format!("{} gives up", self.machines[number].name));
+                self.crash(number, Crash::Process);
+            }
+        }
         let seen = self.look();
         self.note_changes(&seen);
         for invariant in &mut self.invariants {
@@ -175,6 +181,33 @@ impl World {
         self.note(&format!("{name} starts"));
         self.sim.bounce(name);
         self.running[number] = true;
+    }
+
+    /// Whether an agent runs.
+    pub fn runs(&self, number: usize) -> bool {
+        self.running[number]
+    }
+
+    /// Lets an agent's disk fail; the agent may end of it.
+    pub fn break_disk(&mut self, number: usize, fault: DiskFault) {
+        self.machines[number].break_disk(fault);
+    }
+
+    /// Lets it work again.
+    pub fn mend_disk(&mut self, number: usize) {
+        self.machines[number].mend_disk();
+    }
+
+    /// Keeps back whatever two agents send each other.
+    pub fn hold(&mut self, one: usize, other: usize) {
+        self.sim.hold(self.machines[one].name.as_str(), self.machines[other].name.as_str());
+    }
+
+    /// Delivers what was kept back.
+    pub fn release(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.machines[one].name.as_str(), self.machines[other].name.as_str());
+        self.note(&format!("{one} and {other} get what was kept back"));
+        self.sim.release(one, other);
     }
 
     /// Loses whatever two agents send each other.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::agent::Layout;
-use crate::faults;
+use crate::faults::{self, Kinds};
 use crate::load::Clients;
 use crate::seed::Seed;
 use crate::trace::Trace;
@@ -28,7 +28,7 @@ pub(super) fn run(seed: Seed, trace: Rc<RefCell<Trace>>) -> Result<Duration, Fai
     let going = Rc::new(Cell::new(true));
     let contend = |_| world.client(clients.clone().contend(going.clone()));
     let contending: Vec<_> = (0..CLIENTS).map(contend).collect();
-    faults::storm(&mut world, FAULTS)?;
+    faults::storm(&mut world, Kinds::All, FAULTS)?;
     world.pass(AFTER)?;
     going.set(false);
     for job in &contending {

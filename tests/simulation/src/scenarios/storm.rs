@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::agent::Layout;
-use crate::faults;
+use crate::faults::{self, Kinds};
 use crate::load::Clients;
 use crate::seed::Seed;
 use crate::trace::Trace;
@@ -27,7 +27,7 @@ pub(super) fn run(seed: Seed, trace: Rc<RefCell<Trace>>) -> Result<Duration, Fai
     world.until("the cluster forms", SETTLE_MAX, |world| world.is_settled())?;
 
     let putting = ["a", "b", "c"].map(|prefix| world.client(clients.clone().put(prefix, KEYS)));
-    faults::storm(&mut world, FAULTS)?;
+    faults::storm(&mut world, Kinds::CrashesAndCuts, FAULTS)?;
     for job in &putting {
         let put = world.finish("all keys of a client are put", PUT_MAX, job)?;
         put.map_err(|error| Failure::Unsafe(format!("a put was refused: {error}")))?;
