@@ -13,6 +13,7 @@ use super::batch::{self, Directory, Opening};
 use super::record::{Chain, Kind, Record, encode};
 use super::replay::Replay;
 use super::scan::{Parsed, Soundness, batches};
+use super::sector::BLOCK_BYTES;
 use super::segment::{
     Segment, SegmentHeader, compose_table, location, read_image, read_table, table_blocks,
 };
@@ -95,6 +96,19 @@ fn read(segment: &Segment, header: &SegmentHeader) -> io::Result<Opened> {
         table: read_table(&image, header),
         batches: batches(&image, header),
     })
+}
+
+/// Writes the newest segment's header and table again and syncs them: a process that ended right
+/// after it had opened the segment leaves them to the page cache alone, and the fresh segment is
+/// about to say that it follows this one.
+fn write_front_again(segment: &Segment, header: &SegmentHeader) -> io::Result<()> {
+    let mut front = vec![0; header.first_block() * BLOCK_BYTES];
+    // What can't be read is judged where the log is read back.
+    if segment.file.read_exact_at(&mut front, 0).is_ok() {
+        segment.file.write_all_at(&front, 0)?;
+        segment.file.sync_data()?;
+    }
+    Ok(())
 }
 
 impl Reading {
@@ -257,6 +271,9 @@ impl Reading {
         mut survey: Survey,
         oldest: u32,
     ) -> io::Result<Recovered> {
+        if let Some((segment, header)) = survey.used.last() {
+            write_front_again(segment, header)?;
+        }
         let generation = survey.newest + 1;
         let segment = take_spare(disk, folder, config, &mut survey, generation)?;
         let mut table = self.confirmed.take().unwrap_or_default();
