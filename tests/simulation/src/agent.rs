@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use evenkeel_agent::config::{Config, Settings};
 use evenkeel_agent::env::fs::Disk as _;
@@ -68,6 +68,8 @@ pub struct Machine {
     faulty: Arc<AtomicBool>,
     /// It has.
     ended: Arc<AtomicBool>,
+    /// How it ends then.
+    ends: Arc<Mutex<Crash>>,
 }
 
 impl Machine {
@@ -99,6 +101,7 @@ impl Machine {
             lives: Arc::default(),
             faulty: Arc::default(),
             ended: Arc::default(),
+            ends: Arc::new(Mutex::new(Crash::Process)),
         }
     }
 
@@ -128,14 +131,17 @@ impl Machine {
         Ok(outcome?)
     }
 
-    /// Whether the agent has ended because of its disk.
-    pub fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
+    /// How the agent has ended because of its disk, if it has.
+    pub fn has_ended(&self) -> Option<Crash> {
+        let ended = self.ended.load(Ordering::Relaxed);
+        ended.then(|| *lock(&self.ends))
     }
 
     /// Lets the disk fail.
     pub fn break_disk(&self, fault: DiskFault) {
         self.faulty.store(true, Ordering::Relaxed);
+        let off = matches!(fault, DiskFault::Torn(_));
+        *lock(&self.ends) = if off { Crash::Power } else { Crash::Process };
         match fault {
             DiskFault::Syncs => self.disk.fail_syncs(true),
             DiskFault::Writes => self.disk.fail_writes(true),
@@ -190,8 +196,8 @@ impl Machine {
     }
 }
 
-fn lock(probe: &Mutex<Option<Probe>>) -> std::sync::MutexGuard<'_, Option<Probe>> {
-    probe.lock().expect("nothing panics while it holds the probe")
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().expect("nothing panics while it holds what a machine shares")
 }
 
 fn name(number: usize) -> String {

@@ -81,6 +81,7 @@ fn by_what(failure: &str) -> String {
         }
         ["unsafe", "by versions", what, ..] => format!("history, by versions: {what}"),
         ["unsafe", ref what @ ..] => format!("invariant: {}", what.join(": ")),
+        ["panic", ..] => failure.split('{').next().unwrap_or_default().trim().to_owned(),
         [first, .., last] => format!("{first}: {last}"),
         _ => failure.to_owned(),
     }

@@ -105,9 +105,9 @@ impl World {
     pub fn step(&mut self) -> Result<(), Failure> {
         self.sim.step().map_err(|error| Failure::Ended(chain(error.as_ref())))?;
         for number in 0..self.machines.len() {
-            if self.machines[number].has_ended() {
+            if let Some(how) = self.machines[number].has_ended() {
                 self.note(&format!("{} gives up", self.machines[number].name));
-                self.crash(number, Crash::Process);
+                self.crash(number, how);
             }
         }
         let seen = self.look();

@@ -132,6 +132,13 @@ impl Contender {
         let ticket = self.clients.history.borrow_mut().begin(call);
         let outcome = self.attempts(&key, write).await;
         self.clients.note(&format!("client {} {action:?} {key:?}: {outcome:?}", self.number));
+        if let Outcome::Written { version, .. } = &outcome {
+            let value = match action {
+                Action::Put(value) | Action::CompareAndSet(_, value) => Some(value),
+                Action::Get | Action::Delete => None,
+            };
+            self.seen.insert(key, value.map(|value| (value, *version)));
+        }
         self.clients.history.borrow_mut().end(ticket, outcome);
     }
 
