@@ -1,7 +1,7 @@
 //! Finds the batches of a segment and judges each: sound, torn, or corrupt.
 //!
-//! Invariant: a batch is torn only if every damaged piece of it covers a sector that doesn't bear
-//! its stamp; a sector that the disk refuses to read is never an excuse.
+//! Invariant: a batch is torn only if every damaged piece of it covers a sector that its write never
+//! reached; one that the disk refuses to read, or whose stamp has rotted, is never an excuse.
 
 use std::ops::Range;
 
@@ -110,10 +110,8 @@ impl Judge<'_> {
     fn damaged(&mut self, range: Range<usize>) {
         let sectors = self.sectors(range);
         let last = self.image.blocks() * BLOCK_SECTORS;
-        let unwritten = |sector: usize| {
-            sector >= last
-                || !self.image.is_unreadable(sector) && self.image.stamp(sector) != Some(self.stamp)
-        };
+        let unwritten =
+            |sector: usize| sector >= last || self.image.never_reached(sector, self.stamp);
         let excused = sectors.clone().any(unwritten)
             && !sectors.clone().any(|sector| self.image.is_unreadable(sector));
         self.soundness = match (excused, self.soundness) {

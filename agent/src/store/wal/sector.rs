@@ -1,7 +1,7 @@
 //! Sectors: every one of 512 bytes bears a stamp that says which batch of which segment wrote it.
 //!
 //! Invariant: a sector left over from a segment's previous life, or never reached by a torn
-//! write, doesn't bear the stamp of the batch that covers it.
+//! write, is blank or bears the sound stamp of another batch than the one that covers it.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -107,6 +107,18 @@ impl Image {
             return None;
         }
         Stamp::decode(self.sector(sector))
+    }
+
+    /// Whether the write of a batch never reached a sector: it bears another's sound stamp, or is
+    /// as blank as the file was made. A stamp that is neither was written, and has rotted.
+    pub(super) fn never_reached(&self, sector: usize, batch: Stamp) -> bool {
+        if self.is_unreadable(sector) {
+            return false;
+        }
+        match self.stamp(sector) {
+            Some(other) => other != batch,
+            None => self.sector(sector).iter().all(|byte| *byte == 0),
+        }
     }
 
     /// The batch that wrote most of a block's sectors in this generation.
