@@ -11,6 +11,8 @@ pub mod control;
 pub mod decide;
 pub mod env;
 pub mod envelope;
+#[cfg(test)]
+mod flips;
 pub mod folder;
 pub mod gateway;
 pub mod heartbeat;

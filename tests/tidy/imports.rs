@@ -21,7 +21,7 @@ pub(crate) const AGENT: Table = Table {
     folder: "agent/src",
     prefix: "crate::",
     rows: &[
-        ("backup", "shared env decide content envelope"),
+        ("backup", "shared env decide content envelope flips"),
         ("cli", "node config logging supervise folder env"),
         ("config", "shared env"),
         ("content", "shared"),
@@ -29,6 +29,7 @@ pub(crate) const AGENT: Table = Table {
         ("decide", "shared"),
         ("env", "shared"),
         ("envelope", ""),
+        ("flips", ""),
         ("folder", "shared env envelope"),
         ("gateway", "shared env decide store heartbeat backup control content"),
         ("heartbeat", "shared env decide"),
@@ -38,7 +39,7 @@ pub(crate) const AGENT: Table = Table {
         ("node", "*"),
         ("planted", ""),
         ("rpc", "shared env decide store heartbeat backup control content gateway"),
-        ("store", "shared env content planted"),
+        ("store", "shared env content planted flips"),
         ("supervise", "env"),
     ],
 };

@@ -1,5 +1,7 @@
 //! What comes back from an archive, and what is found when it has rotted.
 
+mod flips;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;

@@ -1,7 +1,9 @@
 //! What a machine answers and keeps, entry by entry.
 
+mod flips;
 mod model;
 mod moves;
+mod trees;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 mod basics;
 mod crashes;
+mod flips;
 mod recycling;
 mod suite;
 mod support;
