@@ -312,3 +312,6 @@ pub enum Backing {
     /// By fewer.
     Minority,
 }
+
+#[cfg(test)]
+mod tests;

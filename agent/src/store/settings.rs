@@ -39,3 +39,16 @@ pub fn raft_config() -> Arc<Config> {
     };
     Arc::new(config.validate().expect("these settings are constants that openraft accepts"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_05_no_leader_is_restored_and_no_timer_runs() {
+        let config = raft_config();
+        assert_eq!(config.enable_leader_restore, Some(false));
+        assert!(!config.enable_tick && !config.enable_heartbeat && !config.enable_elect);
+        assert_eq!(config.enable_pre_vote, Some(false));
+    }
+}

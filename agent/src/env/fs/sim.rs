@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Create, Disk, DiskFile, Space};
 
@@ -18,6 +18,8 @@ use file::{Coin, File, NameChange, SECTOR_BYTES};
 #[derive(Clone, Default)]
 pub struct SimDisk {
     inner: Arc<Mutex<Inner>>,
+    /// Wakes syncs that are held.
+    released: Arc<Condvar>,
     /// The life that this handle belongs to; `None` for the test's own.
     life: Option<u64>,
 }
@@ -36,6 +38,7 @@ struct Inner {
     syncs: u64,
     crash_after_writes: Option<u64>,
     fail_syncs: bool,
+    hold_syncs: bool,
     fail_writes: bool,
     capacity_bytes: Option<u64>,
     unreadable: BTreeSet<(PathBuf, u64)>,
@@ -50,7 +53,7 @@ impl SimDisk {
     /// A handle for one process: it dies with the next crash or kill, like the process.
     #[must_use]
     pub fn mount(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), life: Some(self.inner().life) }
+        Self { life: Some(self.inner().life), ..self.clone() }
     }
 
     fn alive(&self) -> io::Result<MutexGuard<'_, Inner>> {
@@ -83,11 +86,13 @@ impl SimDisk {
         }
         inner.names = inner.durable_names.clone();
         inner.revive();
+        self.released.notify_all();
     }
 
     /// Ends the process without a power cut: every write stays, open files die.
     pub fn kill(&self) {
         self.inner().revive();
+        self.released.notify_all();
     }
 
     /// From the n-th write on, counted from now, no operation has an effect: the machine is off.
@@ -109,6 +114,12 @@ impl SimDisk {
     /// Makes every sync fail, or work again.
     pub fn fail_syncs(&self, fail: bool) {
         self.inner().fail_syncs = fail;
+    }
+
+    /// Lets no file's sync begin until the next crash or kill. It blocks the thread that syncs, so
+    /// it is for logs whose writer has a thread of its own.
+    pub fn hold_syncs(&self) {
+        self.inner().hold_syncs = true;
     }
 
     /// Makes every write fail, or work again.
@@ -166,7 +177,7 @@ impl SimDisk {
             next_file: inner.next_file,
             ..Inner::default()
         };
-        Self { inner: Arc::new(Mutex::new(copy)), life: None }
+        Self { inner: Arc::new(Mutex::new(copy)), ..Self::default() }
     }
 }
 
@@ -175,6 +186,7 @@ impl Inner {
         self.life += 1;
         self.crash_after_writes = None;
         self.fail_syncs = false;
+        self.hold_syncs = false;
         self.fail_writes = false;
     }
 
@@ -299,6 +311,9 @@ impl SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let held = |inner: &mut Inner| inner.hold_syncs;
+        let freed = self.disk.released.wait_while(self.disk.inner(), held);
+        drop(freed.unwrap_or_else(PoisonError::into_inner));
         self.with(|inner| {
             if inner.fail_syncs {
                 return Err(io::Error::other("injected sync error"));

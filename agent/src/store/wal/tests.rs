@@ -4,5 +4,6 @@ mod basics;
 mod crashes;
 mod flips;
 mod recycling;
+mod rules;
 mod suite;
 mod support;
