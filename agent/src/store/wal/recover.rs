@@ -198,17 +198,21 @@ impl Reading {
         }
     }
 
-    /// Batches that nothing is left of; the header after the last of them may name its records.
+    /// Batches that nothing is left of; the header after the last of them may name its records. Of
+    /// how many are missing there is only a header's word, so they are not gone through.
     fn missing(&mut self, numbers: std::ops::Range<u64>, copy: Option<&(u64, Directory)>) {
-        for number in numbers {
-            match copy {
-                Some((named, directory)) if *named == number => {
-                    self.quarantine_all(directory, &format!("batch {number} is missing"));
-                }
-                _ => self.replay.suspect_all(&format!("batch {number} is missing")),
-            }
-            self.last = (number, Directory::default());
+        let Some(last) = numbers.end.checked_sub(1).filter(|last| *last >= numbers.start) else {
+            return;
+        };
+        let named = copy.filter(|(number, _)| numbers.contains(number));
+        if let Some((number, directory)) = named {
+            self.quarantine_all(directory, &format!("batch {number} is missing"));
         }
+        let is_named = |number: &u64| named.is_some_and(|(named, _)| named == number);
+        if let Some(number) = numbers.into_iter().take(2).find(|number| !is_named(number)) {
+            self.replay.suspect_all(&format!("batch {number} is missing"));
+        }
+        self.last = (last, Directory::default());
     }
 
     fn quarantine_all(&mut self, directory: &Directory, reason: &str) {

@@ -40,11 +40,16 @@ impl Stamp {
         bytes
     }
 
+    /// Numbers count up from 1 by one: whoever has one that no log reaches has not counted so.
+    pub(super) fn is_plausible(self) -> bool {
+        self.generation < 1 << 31 && self.batch < 1 << 56
+    }
+
     fn decode(bytes: &[u8]) -> Option<Self> {
         let sum = crc32fast::hash(bytes.get(..12)?);
         let mut take = Take(bytes);
         let stamp = Self { generation: take.u32()?, batch: take.u64()? };
-        (take.u32()? == sum).then_some(stamp)
+        (take.u32()? == sum && stamp.is_plausible()).then_some(stamp)
     }
 }
 

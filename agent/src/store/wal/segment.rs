@@ -89,6 +89,11 @@ impl SegmentHeader {
         };
         let checked = bytes.len() - take.0.len();
         let sound = take.u32()? == crc32fast::hash(&bytes[..checked]);
+        let plausible =
+            [(header.generation, header.confirmed), (header.oldest, header.first_batch)]
+                .into_iter()
+                .all(|(generation, batch)| Stamp { generation, batch }.is_plausible());
+        let sound = sound && plausible;
         (sound && magic == MAGIC && version == FORMAT_VERSION).then_some(header)
     }
 

@@ -287,3 +287,34 @@ async fn a_rotten_stamp_in_the_last_batch_is_corruption() {
     assert_eq!(recovery.quarantined.len(), 1, "{recovery:?}");
     assert!(!recovery.torn_tail);
 }
+
+/// Recovery once counted the batches that such a header says are missing, one by one.
+#[tokio::test(start_paused = true)]
+async fn a_header_with_a_number_that_no_log_reaches_ends_in_a_verdict() {
+    let disk = SimDisk::new();
+    let (wal, _) = open(&disk).await.unwrap();
+    load(&wal, 100, &mut Told::new()).await.unwrap();
+    drop(wal);
+    disk.kill();
+    let path = segment_files(&disk).pop().unwrap();
+    for number in [1 << 50, 1 << 60, u64::MAX] {
+        // The last confirmed batch, the first one, and both.
+        for places in [&[24..32][..], &[32..40], &[24..32, 32..40]] {
+            let mut bytes = disk.bytes(&path).unwrap();
+            for copy in [0, 4 * 512] {
+                for place in places {
+                    let place = copy + place.start..copy + place.end;
+                    bytes[place].copy_from_slice(&number.to_le_bytes());
+                }
+                let sum = crc32fast::hash(&bytes[copy..copy + 48]);
+                bytes[copy + 48..copy + 52].copy_from_slice(&sum.to_le_bytes());
+            }
+            let disk = disk.fork();
+            disk.set_bytes(&path, &bytes);
+            let (wal, _) = open(&disk).await.unwrap();
+            drop(wal);
+            disk.kill();
+            open(&disk).await.unwrap();
+        }
+    }
+}
