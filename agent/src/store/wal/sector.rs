@@ -106,9 +106,9 @@ impl Image {
         self.unreadable.contains(&sector)
     }
 
-    /// A sector's stamp, if it has a sound one.
+    /// A sector's stamp, if it has a sound one; none lies beyond the end.
     pub(super) fn stamp(&self, sector: usize) -> Option<Stamp> {
-        if self.is_unreadable(sector) {
+        if sector >= self.blocks() * BLOCK_SECTORS || self.is_unreadable(sector) {
             return None;
         }
         Stamp::decode(self.sector(sector))

@@ -318,3 +318,30 @@ async fn a_header_with_a_number_that_no_log_reaches_ends_in_a_verdict() {
         }
     }
 }
+
+/// Recovery once looked for the stamps of sectors beyond the segment's end.
+#[tokio::test(start_paused = true)]
+async fn a_directory_longer_than_its_segment_ends_in_a_verdict() {
+    let disk = SimDisk::new();
+    let (wal, _) = open(&disk).await.unwrap();
+    append(&mut wal.replica(key(1)), vec![entry(1, 1, 50)]).await.unwrap();
+    append(&mut wal.replica(key(2)), vec![entry(1, 1, 50)]).await.unwrap();
+    drop(wal);
+    disk.kill();
+    let path = segment_files(&disk).remove(0);
+    let bytes = disk.bytes(&path).unwrap();
+    let headers = bytes.chunks(4_096).enumerate().filter(|(_, block)| block[16..20] == *b"EBK1");
+    let last = headers.last().unwrap().0 * 4_096;
+    for entries in [100, u32::MAX] {
+        // How many the directory before names, after the stamp; then the header's checksum.
+        let mut bytes = bytes.clone();
+        bytes[last + 52..last + 56].copy_from_slice(&entries.to_le_bytes());
+        let sum = crc32fast::hash(&bytes[last + 16..last + 68]);
+        bytes[last + 68..last + 72].copy_from_slice(&sum.to_le_bytes());
+        let disk = disk.fork();
+        disk.set_bytes(&path, &bytes);
+        let (wal, recovery) = open(&disk).await.unwrap();
+        assert!(recovery.torn_tail || !recovery.quarantined.is_empty(), "{recovery:?}");
+        assert_eq!(wal.last(&key(1)), Some((1, 1)));
+    }
+}
