@@ -4,6 +4,7 @@
 //! While a few entries are on their way, what arrives waits and shares the next one. A planned
 //! move can hold proposals for a moment.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -200,7 +201,8 @@ impl Worker {
         }
     }
 
-    /// Takes what is waiting already, up to what one entry may hold.
+    /// Takes what is waiting already, up to what one entry may hold. No key stands in it twice: all
+    /// operations of an entry write one version, and a version must name one value of its key.
     fn gather(
         &mut self,
         first: Operation,
@@ -208,10 +210,13 @@ impl Worker {
         queue: &mut mpsc::Receiver<Proposal>,
     ) -> Gathered {
         let mut bytes = size(&first);
+        let mut keys = BTreeSet::from([first.key.clone()]);
         let (mut operations, mut replies) = (vec![first], vec![reply]);
         while operations.len() < BATCH_OPERATIONS_MAX {
             match queue.try_recv() {
-                Ok(Proposal::Operation(next, reply)) if bytes + size(&next) <= BATCH_BYTES_MAX => {
+                Ok(Proposal::Operation(next, reply))
+                    if bytes + size(&next) <= BATCH_BYTES_MAX && keys.insert(next.key.clone()) =>
+                {
                     bytes += size(&next);
                     operations.push(*next);
                     replies.push(reply);
