@@ -62,7 +62,9 @@ pub fn storm(world: &mut World, kinds: Kinds, faults: u32) -> Result<(), Failure
         world.pass(Duration::from_millis(lasts))?;
         mend(world, fault);
     }
-    lasting.into_iter().for_each(|lasting| mend(world, lasting));
+    if let Some(lasting) = lasting {
+        mend(world, lasting);
+    }
     Ok(())
 }
 
@@ -119,11 +121,15 @@ fn strike(world: &mut World, fault: Fault) {
         Fault::OneWay(from, to) => world.cut_one_way(from, to),
         Fault::Halves(half) => {
             let apart = pairs(world, |one, other| half >> one & 1 != half >> other & 1);
-            apart.into_iter().for_each(|(one, other)| world.cut(one, other));
+            for (one, other) in apart {
+                world.cut(one, other);
+            }
         }
         Fault::Held(number) => {
             let touched = pairs(world, |one, other| one == number || other == number);
-            touched.into_iter().for_each(|(one, other)| world.hold(one, other));
+            for (one, other) in touched {
+                world.hold(one, other);
+            }
         }
         Fault::Disk(number, fault) => world.break_disk(number, fault),
     }
@@ -140,11 +146,15 @@ fn mend(world: &mut World, fault: Fault) {
         Fault::OneWay(from, to) => world.mend(from, to),
         Fault::Halves(half) => {
             let apart = pairs(world, |one, other| half >> one & 1 != half >> other & 1);
-            apart.into_iter().for_each(|(one, other)| world.mend(one, other));
+            for (one, other) in apart {
+                world.mend(one, other);
+            }
         }
         Fault::Held(number) => {
             let touched = pairs(world, |one, other| one == number || other == number);
-            touched.into_iter().for_each(|(one, other)| world.release(one, other));
+            for (one, other) in touched {
+                world.release(one, other);
+            }
         }
         Fault::Disk(number, fault) => mend_disk(world, number, fault),
     }
