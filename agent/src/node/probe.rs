@@ -57,4 +57,14 @@ impl Probe {
         };
         replicas.all().iter().map(sight).collect()
     }
+
+    /// Every replica of the agent that is out of service, with the reason.
+    pub fn damaged(&self) -> Vec<String> {
+        let Some(replicas) = self.replicas.upgrade() else { return Vec::new() };
+        let told = |status: evenkeel_shared::heartbeat::ReplicaStatus| {
+            let why = status.damaged.unwrap_or_default();
+            format!("{} {}: {why}", status.shard, status.replica)
+        };
+        replicas.out_of_service().into_iter().map(told).collect()
+    }
 }

@@ -324,10 +324,11 @@ impl Wal {
         self.shared.health.read(self.shared.env.clock.now())
     }
 
-    /// Whether the disk is full: entries are refused, votes are recorded (in the log's reserve).
-    pub fn refuses_entries(&self) -> bool {
+    /// Whether the disk is full: entries are refused, votes are recorded (in the log's reserve). The
+    /// system shard's few small entries are refused last.
+    pub fn refuses_entries(&self, shard: ShardId) -> bool {
         self.shared.on_reserve.load(Ordering::Acquire)
-            || self.shared.out_of_room.load(Ordering::Acquire)
+            || !shard.is_system() && self.shared.out_of_room.load(Ordering::Acquire)
     }
 
     /// Says whether the disk has no room left for entries.

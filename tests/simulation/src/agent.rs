@@ -64,8 +64,10 @@ pub struct Machine {
     engine: MemoryEngine,
     probe: Arc<Mutex<Option<Probe>>>,
     lives: Arc<AtomicU64>,
-    /// The disk is at fault: the agent may end with an error.
+    /// The disk has been at fault in this life: the agent may end with an error, later too.
     faulty: Arc<AtomicBool>,
+    /// The disk is at fault now.
+    broken: Arc<AtomicBool>,
     /// It has.
     ended: Arc<AtomicBool>,
     /// How it ends then.
@@ -100,6 +102,7 @@ impl Machine {
             probe: Arc::default(),
             lives: Arc::default(),
             faulty: Arc::default(),
+            broken: Arc::default(),
             ended: Arc::default(),
             ends: Arc::new(Mutex::new(Crash::Process)),
         }
@@ -108,6 +111,7 @@ impl Machine {
     /// Runs the agent until it is crashed; the host calls it once a life.
     pub async fn run(self) -> turmoil::Result {
         let life = self.lives.fetch_add(1, Ordering::Relaxed) + 1;
+        self.faulty.store(self.broken.load(Ordering::Relaxed), Ordering::Relaxed);
         let which = u64::try_from(self.number)? << 32 | life;
         let env = env::env(self.disk.mount(), self.seed.stream("agent", which));
         let config = Config::check(self.settings.clone())?;
@@ -140,6 +144,7 @@ impl Machine {
     /// Lets the disk fail.
     pub fn break_disk(&self, fault: DiskFault) {
         self.faulty.store(true, Ordering::Relaxed);
+        self.broken.store(true, Ordering::Relaxed);
         let off = matches!(fault, DiskFault::Torn(_));
         *lock(&self.ends) = if off { Crash::Power } else { Crash::Process };
         match fault {
@@ -161,7 +166,12 @@ impl Machine {
         self.disk.fail_syncs(false);
         self.disk.fail_writes(false);
         self.disk.set_capacity_bytes(None);
-        self.faulty.store(false, Ordering::Relaxed);
+        self.broken.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the disk is at fault now.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// Ends the disk's current life, before the host is ended: nothing more reaches it.
@@ -193,6 +203,11 @@ impl Machine {
     /// Every replica of the living agent.
     pub fn look(&self) -> Vec<Sight> {
         lock(&self.probe).as_ref().map(Probe::look).unwrap_or_default()
+    }
+
+    /// What the living agent has taken out of service.
+    pub fn damaged(&self) -> Vec<String> {
+        lock(&self.probe).as_ref().map(Probe::damaged).unwrap_or_default()
     }
 }
 

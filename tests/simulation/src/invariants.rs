@@ -6,6 +6,7 @@ mod acknowledged;
 mod equal_chains;
 mod forward_only;
 mod one_leader;
+pub mod sound;
 
 pub use acknowledged::Acknowledged;
 

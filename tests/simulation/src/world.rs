@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 
 use crate::agent::{Crash, DiskFault, Layout, Machine};
 use crate::env::BEGINS_UNIX_S;
-use crate::invariants::{self, Invariant, Seen};
+use crate::invariants::{self, Invariant, Seen, sound};
 use crate::seed::Seed;
 use crate::trace::Trace;
 
@@ -108,7 +108,14 @@ impl World {
             if let Some(how) = self.machines[number].has_ended() {
                 self.note(&format!("{} gives up", self.machines[number].name));
                 self.crash(number, how);
+                // As its supervisor would; on a disk that is at fault it would only end again.
+                if !self.machines[number].is_broken() {
+                    self.start(number);
+                }
             }
+        }
+        for machine in &self.machines {
+            sound::check(&machine.name, &machine.damaged()).map_err(Failure::Unsafe)?;
         }
         let seen = self.look();
         self.note_changes(&seen);

@@ -44,7 +44,7 @@ impl Replicas {
                     self.take_out(key, &why);
                 }
                 // A full disk ends cores; until there is room again they would only end again.
-                None if ended && self.ports.wal.refuses_entries() => {}
+                None if ended && self.ports.wal.refuses_entries(key.shard) => {}
                 None if ended && key.shard.is_system() => {
                     return Err("its copy of the system shard has stopped".to_owned());
                 }

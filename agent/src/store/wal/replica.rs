@@ -335,7 +335,7 @@ impl RaftLogStorage<TypeConfig> for ReplicaLog {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        if self.wal.refuses_entries() {
+        if self.wal.refuses_entries(self.key.shard) {
             let full = "disk full, the log's reserve is for votes only";
             return Err(io::Error::new(io::ErrorKind::StorageFull, full));
         }

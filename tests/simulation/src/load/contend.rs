@@ -175,6 +175,8 @@ fn outcome(answer: &Result<OperationResult, ClientError>) -> Outcome {
         }
         Ok(OperationResult::ConditionFailed { actual }) => Outcome::Mismatch { actual: *actual },
         Ok(OperationResult::Forgotten) | Err(ClientError::Unknown { .. }) => Outcome::Unknown,
+        // Nobody here counts.
+        Ok(OperationResult::Counted { .. } | OperationResult::NotANumber) => Outcome::Unknown,
         Ok(OperationResult::TooManyClients | OperationResult::NotOwned)
         | Err(ClientError::Unavailable { .. } | ClientError::Refused(_)) => Outcome::Failed,
     }
