@@ -73,8 +73,7 @@ impl Resp {
                     Ok((stream, from)) => {
                         number += 1;
                         tracing::debug!(%from, number, "redis client connected");
-                        let serving = connection::run(stream, self.clone(), number, stop.clone());
-                        connections.spawn(serving);
+                        connections.spawn(self.clone().converse(stream, number, stop.clone()));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "no connection could be accepted");
@@ -85,6 +84,11 @@ impl Resp {
         }
         drop(listener);
         while connections.join_next().await.is_some() {}
+    }
+
+    /// Serves one client until it leaves, breaks the protocol, or is stopped.
+    pub async fn converse(self, stream: BoxStream, number: u64, stop: CancellationToken) {
+        connection::run(stream, self, number, stop).await;
     }
 }
 

@@ -1,0 +1,119 @@
+//! What Redis clients send: a whole conversation, over a store in memory.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use evenkeel_agent::env::Env;
+use evenkeel_agent::gateway::resp::Resp as Gateway;
+use evenkeel_agent::gateway::{KeyValue, SetRequest};
+use evenkeel_shared::error::StoreError;
+use futures::future::{BoxFuture, ready};
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use super::runtime;
+use crate::engine::Target;
+
+/// The target.
+pub(super) struct Resp {
+    corpus: Vec<Vec<u8>>,
+    runtime: Runtime,
+}
+
+type Records = Mutex<BTreeMap<Bytes, Bytes>>;
+
+/// A store in memory.
+#[derive(Default)]
+struct Memory(Records);
+
+type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
+
+impl Memory {
+    fn with<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut BTreeMap<Bytes, Bytes>) -> T,
+    ) -> Answer<T> {
+        let done = act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Box::pin(ready(Ok(done)))
+    }
+}
+
+impl KeyValue for Memory {
+    fn get(&self, key: Bytes, _: Duration) -> Answer<Option<Bytes>> {
+        self.with(|records| records.get(&key).cloned())
+    }
+
+    fn put(&self, request: SetRequest, _: Duration) -> Answer<bool> {
+        self.with(|records| records.insert(request.key, request.value).is_none())
+    }
+
+    fn delete(&self, key: Bytes, _: Duration) -> Answer<bool> {
+        self.with(|records| records.remove(&key).is_some())
+    }
+}
+
+fn command(words: &[&str]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+    }
+    bytes
+}
+
+impl Resp {
+    pub(super) fn new() -> Self {
+        let conversation = [
+            command(&["HELLO", "3", "SETNAME", "somebody"]),
+            command(&["SET", "k", "value", "PX", "5000", "NX"]),
+            command(&["GET", "k"]),
+            command(&["DEL", "k", "l", "m"]),
+            command(&["EXISTS", "k", "l"]),
+            command(&["CLIENT", "SETINFO", "lib-name", "x"]),
+            command(&["SELECT", "0"]),
+            command(&["NONSENSE", "\u{fffd}", ""]),
+        ];
+        let mut corpus: Vec<_> = conversation.to_vec();
+        corpus.push(conversation.concat());
+        corpus.push(b"PING\r\nSET a b EX 10\r\n\r\nGET a\nQUIT\r\n".to_vec());
+        let many: Vec<String> = (0..1_000).map(|nth| format!("k{nth}")).collect();
+        let many: Vec<&str> =
+            std::iter::once("DEL").chain(many.iter().map(String::as_str)).collect();
+        corpus.push(command(&many));
+        corpus.push(command(&["SET", "large", &"x".repeat(100_000)]));
+        Self { corpus, runtime: runtime() }
+    }
+}
+
+impl Target for Resp {
+    fn name(&self) -> &'static str {
+        "resp"
+    }
+
+    fn corpus(&self) -> &[Vec<u8>] {
+        &self.corpus
+    }
+
+    /// Valid is what is answered without a protocol error.
+    fn decode(&self, input: &[u8]) -> bool {
+        let gateway = Gateway { store: Arc::new(Memory::default()), clock: Env::real().clock };
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let stream = Box::new(tokio::io::join(Cursor::new(input.to_vec()), near));
+        let heard = async {
+            let mut far = far;
+            let mut out = Vec::new();
+            tokio::io::AsyncReadExt::read_to_end(&mut far, &mut out).await.map(|_| out)
+        };
+        let served = gateway.converse(stream, 1, CancellationToken::new());
+        let ((), out) = self.runtime.block_on(async { tokio::join!(served, heard) });
+        let out = out.expect("memory does not fail");
+        !out.windows(19).any(|text| text == b"-ERR Protocol error")
+    }
+
+    /// The input and its words, a record for each, and answers that quote them.
+    fn memory_bytes_max(&self, input_bytes: usize) -> usize {
+        (2 << 20) + 256 * input_bytes
+    }
+}
