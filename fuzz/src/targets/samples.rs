@@ -159,6 +159,7 @@ pub(super) fn heartbeat() -> Heartbeat {
         log_bytes: 1 << 20,
         ops_s: 3.5,
         filling: false,
+        damaged: Some("its log is gone".to_owned()),
     };
     Heartbeat {
         from: NodeId(1),
