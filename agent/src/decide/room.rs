@@ -31,8 +31,8 @@ struct Margin {
     part: u64,
 }
 
-const LOW: Margin = Margin { share: 50, bytes: 24 << 20, part: 4 };
-const OUT: Margin = Margin { share: 15, bytes: 8 << 20, part: 10 };
+const LOW: Margin = Margin { share: 50, bytes: 24 << 20, part: 3 };
+const OUT: Margin = Margin { share: 15, bytes: 12 << 20, part: 5 };
 
 impl Margin {
     fn of(&self, total_bytes: u64) -> u64 {
@@ -100,11 +100,11 @@ mod tests {
     #[test]
     fn a_small_disk_keeps_room_for_what_waits_in_memory() {
         let at = |free: u64, total: u64| room(free << 20, total << 20, Room::Plenty);
-        assert_eq!(at(17, 64), Room::Plenty);
-        assert_eq!(at(15, 64), Room::Low);
-        assert_eq!(at(6, 64), Room::Out);
+        assert_eq!(at(22, 64), Room::Plenty);
+        assert_eq!(at(20, 64), Room::Low);
+        assert_eq!(at(11, 64), Room::Out);
         assert_eq!(at(23, 200), Room::Low);
-        assert_eq!(at(7, 200), Room::Out);
+        assert_eq!(at(11, 200), Room::Out);
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Pulse {
         self.wake.notify_one();
     }
 
+    /// This node's disk has become full, or has room again: that is told at once, too.
+    pub fn room_changed(&self) {
+        self.lock().next_beat = Duration::ZERO;
+        self.wake.notify_one();
+    }
+
     /// The process at the other end of a new connection.
     pub fn connected(&self, node: NodeId, incarnation: Incarnation) {
         let now = self.clock.now();

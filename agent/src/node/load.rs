@@ -12,7 +12,7 @@ use crate::env::fs::Space;
 use crate::rpc::meter::Meter;
 use crate::store::wal::Wal;
 
-/// Between two looks at the process and its disk.
+/// Between two looks at the process.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Samples the process, its disk and its requests.
@@ -30,32 +30,32 @@ struct Sample {
     cpu: Option<Duration>,
     load: Load,
     room: Room,
-    /// Whether less than half of the disk is free.
-    crowded: bool,
 }
+
+/// Between two looks at a disk that could be full before the next one, and at any other.
+const DISK_SOON: Duration = Duration::from_millis(20);
+const DISK_IDLE: Duration = Duration::from_millis(500);
+/// With less than this free, the next look comes soon.
+const DISK_BYTES_SOON: u64 = 512 << 20;
 
 impl LoadSampler {
     pub(super) fn new(env: Env, folder: PathBuf, meter: Arc<Meter>, wal: Wal) -> Self {
         Self { env, folder, meter, wal, last: Mutex::default() }
     }
 
-    /// How full the disk is, as last looked at.
-    pub(super) fn room(&self) -> Room {
-        let _fresh = self.load();
-        self.last.lock().expect("no holder of this lock panics").room
-    }
-
-    fn look_at_disk(&self, last: &mut Sample) {
-        let Ok(space) = self.env.disk.space(&self.folder) else {
+    /// Looks how full the disk is; when to look again.
+    pub(super) fn look_at_disk(&self) -> (Room, Duration) {
+        let space = self.env.disk.space(&self.folder);
+        let mut last = self.last.lock().expect("no holder of this lock panics");
+        let Ok(Space { free_bytes, total_bytes }) = space else {
             (last.load.disk_total_bytes, last.load.disk_used_bytes) = (None, None);
-            return;
+            return (last.room, DISK_IDLE);
         };
-        let Space { free_bytes, total_bytes } = space;
         last.load.disk_total_bytes = Some(total_bytes);
         last.load.disk_used_bytes = Some(total_bytes.saturating_sub(free_bytes));
         last.room = room(free_bytes, total_bytes, last.room);
-        last.crowded = free_bytes < total_bytes / 2;
         self.wal.set_out_of_room(last.room == Room::Out);
+        (last.room, if free_bytes < DISK_BYTES_SOON { DISK_SOON } else { DISK_IDLE })
     }
 
     /// The load, at most a second old.
@@ -67,11 +67,7 @@ impl LoadSampler {
             let elapsed = last.at.map(|at| now.saturating_sub(at));
             last.load.cpu_percent = percent(last.cpu, cpu, elapsed);
             last.load.rss_bytes = self.env.usage.rss_bytes();
-            self.look_at_disk(&mut last);
             (last.at, last.cpu) = (Some(now), cpu);
-        } else if last.room > Room::Plenty || last.crowded {
-            // A small disk fills in less than a second.
-            self.look_at_disk(&mut last);
         }
         let reading = self.meter.reading();
         let sync = self.wal.sync_health();

@@ -114,9 +114,9 @@ impl HeldGroups {
         }
     }
 
-    /// How full the disk is.
-    pub(super) fn room(&self) -> Room {
-        self.load.room()
+    /// Looks how full the disk is; when to look again.
+    pub(super) fn look_at_disk(&self) -> (Room, Duration) {
+        self.load.look_at_disk()
     }
 
     fn hold(&self, group: &Group) -> Held {

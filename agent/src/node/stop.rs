@@ -12,7 +12,7 @@ use crate::decide::room::Room;
 
 /// How long open connections are waited for at the very end.
 pub(super) const LAST_WAIT: Duration = Duration::from_secs(2);
-/// Between two looks at the room on the disk.
+/// Between two attempts to give leaderships away.
 const SHED_EVERY: Duration = Duration::from_millis(500);
 /// How long handing leaderships away may take in all.
 const HAND_OVER_MAX: Duration = Duration::from_secs(5);
@@ -31,19 +31,27 @@ pub(super) async fn gracefully(parts: &Arc<Parts>) {
     tracing::info!("stopped");
 }
 
-/// Gives leaderships to nodes that have room, for as long as this one has none.
+/// Watches the disk, and gives leaderships to nodes that have room for as long as this one has
+/// none.
 pub(super) async fn shed(parts: Arc<Parts>) {
-    let mut before = Room::Plenty;
+    let (mut before, mut shed_at) = (Room::Plenty, Duration::ZERO);
     loop {
-        tokio::time::sleep(SHED_EVERY).await;
-        let room = parts.groups.room();
-        if (room > Room::Plenty) != (before > Room::Plenty) {
+        let (room, again) = parts.groups.look_at_disk();
+        let full = room > Room::Plenty;
+        if full != (before > Room::Plenty) {
+            parts.pulse.room_changed();
             note_room(&parts, room);
         }
         before = room;
-        if room > Room::Plenty {
-            hand_over(&parts).await;
+        let now = parts.env.clock.now();
+        if full && now >= shed_at {
+            shed_at = now + SHED_EVERY;
+            tokio::spawn({
+                let parts = parts.clone();
+                async move { hand_over(&parts).await }
+            });
         }
+        tokio::time::sleep(again).await;
     }
 }
 

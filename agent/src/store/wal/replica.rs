@@ -317,7 +317,7 @@ impl RaftLogStorage<TypeConfig> for ReplicaLog {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let vote = *vote;
-        if planted::has(Bug::ForgetVote) {
+        if planted::has(Bug::ForgetVote) && vote.leader_id.term > 0 {
             self.wal.shared.state().vote(self.key, vote, 0);
             return Ok(());
         }
