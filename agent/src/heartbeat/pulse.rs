@@ -14,9 +14,8 @@ use tokio::sync::{Notify, mpsc};
 use super::ports::{Groups, Held, Peers};
 use super::registry::{PeerRecord, PulseEvent};
 use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
-use crate::decide::elector::backing::{Backed, Backing, backing, unbacked};
+use crate::decide::elector::backing::{Backed, unbacked};
 use crate::decide::elector::{Elector, ElectorAction, ElectorConfig, ElectorFacts};
-use crate::decide::room::obstacle;
 use crate::env::clock::Clock;
 use list::list_mark;
 use state::State;
@@ -230,20 +229,7 @@ impl Pulse {
         let facts = ElectorFacts { groups: &groups, peers: &peers };
         let actions = state.elector.tick(now, facts);
         self.note_leaderships(&mut state, now, &held);
-        let backers = state.backers();
-        if now >= state.next_beat {
-            state.low = self.low_disks(&state);
-        }
-        state.rounds = Self::rounds(now, &held, &backers);
-        let low = &state.low;
-        for group in groups.iter().filter(|group| group.role == RaftRole::Leader) {
-            let backing = backing(now, BACKING_MAX_AGE, group, &backers);
-            self.groups.set_backed(group.shard, backing != Backing::NoQuorum);
-            let voters: BTreeSet<NodeId> =
-                group.effective.iter().flatten().map(|voter| voter.node()).collect();
-            let voters: Vec<NodeId> = voters.into_iter().collect();
-            self.groups.set_no_room(group.shard, obstacle(self.config.me, &voters, low));
-        }
+        self.judge_leaderships(&mut state, now, &held);
         let beat = (now >= state.next_beat).then(|| self.beat(&mut state, now, &held));
         let due = [state.next_beat, state.elector.next_wake(now), state.detector.next_wake(now)];
         let wait = due.into_iter().min().unwrap_or(now).saturating_sub(now);
