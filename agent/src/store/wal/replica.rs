@@ -318,7 +318,7 @@ impl RaftLogStorage<TypeConfig> for ReplicaLog {
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let vote = *vote;
         if planted::has(Bug::ForgetVote) && vote.leader_id.term > 0 {
-            self.wal.shared.state().vote(self.key, vote, 0);
+            self.wal.shared.state().replicas.entry(self.key).or_default().vote = Some(vote);
             return Ok(());
         }
         let record = self.record(Kind::Vote, (vote.leader_id.term, 0));
