@@ -74,6 +74,16 @@ fn the_terminal_consoles_modules_import_only_what_they_may() {
     none("a module imports what its row allows", &TUI.violations());
 }
 
+/// Voters may skip the lease, so a read that trusts it may be stale.
+#[test]
+fn rule_10_no_read_trusts_a_lease() {
+    let sources = rust_files(&["agent"]);
+    let found = lines_where(&sources, |_, line| line.contains("LeaseRead"));
+    none("every read goes through ReadIndex", &found);
+    let asks = lines_where(&sources, |_, line| line.contains("ReadPolicy::ReadIndex"));
+    assert!(!asks.is_empty(), "some read asks");
+}
+
 #[test]
 fn the_console_names_the_agent_only_in_main_and_demo() {
     let sources = rust_files(&["console"]);

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn age_is_that_of_the_answer_which_makes_the_majority() {
+    fn rule_07_age_is_that_of_the_answer_which_makes_the_majority() {
         let backers = (2..=5).map(|node| (NodeId(node), answer(u64::from(node) * 100, 4)));
         let backers: Backers = backers.collect();
         let group = leader(&[1, 2, 3, 4, 5]);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_disown_or_speak_of_another_term_back_nothing() {
+    fn rule_07_answers_that_disown_or_speak_of_another_term_back_nothing() {
         let mut backers = Backers::from([(NodeId(2), answer(100, 3)), (NodeId(3), answer(100, 4))]);
         let group = leader(&[1, 2, 3]);
         assert_eq!(backing(ms(200), LIMIT, &group, &backers), Backing::Quorum(ms(100)));

@@ -191,3 +191,50 @@ async fn rule_05_a_leader_that_lost_what_its_followers_committed_is_a_follower()
     }
     life.end().await;
 }
+
+/// Begins a life in which the first node leads a shard that takes writes.
+async fn begun(disks: &[SimDisk; 3]) -> Life {
+    let life = Life::begin(disks).await;
+    let [leader, ..] = &life.groups;
+    leader.initialize(&NODES.map(|node| key(node).replica)).await.unwrap();
+    leads(leader).await;
+    let (hlc, slots) = (Hlc::default(), vec![SlotRange::ALL]);
+    leader.propose(Command::Own { hlc, keyspace: KEYSPACE, slots, open: true }).await.unwrap();
+    life
+}
+
+/// A controller whose picture is old would take out a voter that another one has just put in.
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_14_a_change_of_voters_names_those_that_it_replaces() {
+    let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
+    let life = begun(&disks).await;
+    let [one, two, three] = NODES.map(|node| key(node).replica);
+    let [leader, ..] = &life.groups;
+    leader.change_voters(&[one, two, three], &[one, two]).await.unwrap();
+    let stale = leader.change_voters(&[one, two, three], &[one, three]).await;
+    assert!(matches!(stale, Err(StoreError::Refused { .. })), "{stale:?}");
+    let voters = leader.status().effective;
+    assert_eq!(voters, [[one, two].into()], "nothing has changed");
+    // Nor does a leader ever take itself out: it would go on leading.
+    let itself = leader.change_voters(&[one, two], &[two]).await;
+    assert!(matches!(itself, Err(StoreError::Refused { .. })), "{itself:?}");
+    life.end().await;
+}
+
+/// Two halves that were recovered apart must not append to each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_15_a_frame_of_another_history_is_refused() {
+    let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
+    let life = begun(&disks).await;
+    let [_, follower, _] = &life.groups;
+    let (shard, to) = (SHARD, follower.key.replica);
+    let before = follower.wal.last(&follower.key);
+    for history in [History { number: 2, salt: 7 }, History { number: 1, salt: 8 }] {
+        let message = evenkeel_shared::service::peer::RaftMessage::Append;
+        let frame = RaftFrame { shard, history, from: to, to, message, body: Bytes::new() };
+        let answer = follower.inbound.raft(frame).await;
+        assert!(matches!(answer, Err(PeerError::OtherHistory(_))), "{answer:?}");
+    }
+    assert_eq!(follower.wal.last(&follower.key), before);
+    life.end().await;
+}

@@ -156,7 +156,7 @@ async fn operations_of_one_batch_see_those_before() {
 }
 
 #[tokio::test]
-async fn a_retry_answers_what_the_first_attempt_did() {
+async fn rule_17_a_retry_answers_what_the_first_attempt_did() {
     let mut rig = Rig::serving().await;
     let write = |value| operation(request(1, 7, START), "k", put(value));
     let first = rig.one(START, write("a"));
@@ -171,7 +171,7 @@ async fn a_retry_answers_what_the_first_attempt_did() {
 }
 
 #[tokio::test]
-async fn a_retry_from_below_the_window_or_past_its_lease_is_forgotten() {
+async fn rule_17_a_retry_from_below_the_window_or_past_its_lease_is_forgotten() {
     let mut rig = Rig::serving().await;
     rig.one(START, operation(request(1, 1, START), "k", put("a")));
     rig.one(START, operation(request(1, 1_025, START), "k", put("b")));
@@ -185,7 +185,7 @@ async fn a_retry_from_below_the_window_or_past_its_lease_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_full_table_refuses_new_clients_until_a_lease_runs_out() {
+async fn rule_17_a_full_table_refuses_new_clients_until_a_lease_runs_out() {
     let mut rig = Rig::serving().await;
     let clients = u64::try_from(CLIENTS_PER_SHARD_MAX).unwrap();
     for client in 0..clients {
@@ -206,7 +206,7 @@ async fn a_full_table_refuses_new_clients_until_a_lease_runs_out() {
 }
 
 #[tokio::test]
-async fn only_owned_slots_of_an_open_shard_take_writes() {
+async fn rule_16_only_owned_slots_of_an_open_shard_take_writes() {
     let mut rig = Rig::of(SHARD).await;
     let mut sequence = 0;
     let mut write = |rig: &mut Rig, key: &str| {
@@ -233,7 +233,7 @@ async fn only_owned_slots_of_an_open_shard_take_writes() {
 }
 
 #[tokio::test]
-async fn time_rises_with_every_kind_of_entry() {
+async fn rule_19_time_rises_with_every_kind_of_entry() {
     let mut rig = Rig::serving().await;
     let mut last = rig.machine.status().hlc;
     assert_eq!(last, START);
@@ -349,7 +349,7 @@ async fn a_scan_goes_through_slots_and_keys_in_order_page_by_page() {
 }
 
 #[tokio::test]
-async fn the_term_of_an_index_is_remembered() {
+async fn rule_18_the_term_of_an_index_is_remembered() {
     let mut rig = Rig::serving().await;
     rig.apply(EntryPayload::Blank);
     rig.term = 4;

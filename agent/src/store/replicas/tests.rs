@@ -10,11 +10,12 @@ use evenkeel_shared::command::Command;
 use evenkeel_shared::ids::{History, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish};
 use evenkeel_shared::version::Hlc;
+use evenkeel_shared::view::ShardFacts;
 use futures::future::BoxFuture;
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::RaftLogStorage;
 
-use super::{OpenError, Replicas};
+use super::{OpenError, Replicas, is_initialiser};
 use crate::env::Env;
 use crate::store::engine::Engine;
 use crate::store::engine::memory::MemoryEngine;
@@ -227,4 +228,21 @@ async fn a_condemned_replica_is_taken_out_while_it_runs() {
     assert!(matches!(replicas.open(KEY).await, Err(OpenError::Damaged { .. })));
     drop((replicas, group));
     assert_eq!(damage(&node).await, "a row differs", "a restart does not forget it");
+}
+
+#[test]
+fn rule_12_one_named_first_voter_initialises() {
+    let voters: Vec<ReplicaId> = (1..=3).map(|node| ReplicaId::new(NodeId(node), 1)).collect();
+    let shard = ShardFacts {
+        id: ShardId(1),
+        keyspace: evenkeel_shared::ids::KeyspaceId(1),
+        history: KEY.history,
+        slots: Vec::new(),
+        first_voters: voters.clone(),
+        replicas: std::collections::BTreeMap::new(),
+        epoch: evenkeel_shared::ids::Epoch(0),
+        phase: evenkeel_shared::view::ShardPhase::Serving,
+    };
+    let who: Vec<bool> = voters.iter().map(|voter| is_initialiser(&shard, *voter)).collect();
+    assert_eq!(who, [true, false, false]);
 }

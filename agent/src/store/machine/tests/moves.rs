@@ -128,7 +128,7 @@ async fn a_crash_before_the_install_leaves_the_old_tree_and_sweeps_the_new() {
 }
 
 #[tokio::test]
-async fn what_a_built_snapshot_covers_survives_the_machine() {
+async fn rule_20_what_a_built_snapshot_covers_survives_the_machine() {
     let mut rig = filled(5).await;
     let snapshot = rig.machine.build_snapshot().await.unwrap();
     rig.one(START, operation(request(1, 6, START), "k6", put("v")));

@@ -108,7 +108,7 @@ fn a_restore_begins_alone_and_with_shards_that_fit() {
 }
 
 #[test]
-fn a_swap_that_would_leave_a_slot_with_two_shards_is_refused() {
+fn rule_16_a_swap_that_would_leave_a_slot_with_two_shards_is_refused() {
     let mut facts = beside();
     // The old shard is not named, so it would go on serving.
     ok(&mut facts, &begin(&[(None, NEW)]));
