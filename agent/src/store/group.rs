@@ -20,7 +20,8 @@ use std::time::Duration;
 use evenkeel_shared::command::{Applied, Command, Operation, OperationResult, WriteAction};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
-use evenkeel_shared::version::Position;
+use evenkeel_shared::limits::{CLIENT_LEASE, HLC_AHEAD_MAX};
+use evenkeel_shared::version::{Hlc, Position};
 use openraft::async_runtime::WatchReceiver;
 use openraft::{EmptyNode, ServerState};
 use tokio_util::sync::CancellationToken;
@@ -236,6 +237,22 @@ impl Group {
         *self.no_room.lock().expect("no holder of this lock panics") = why;
     }
 
+    /// Refuses a time that somebody else's clock has run ahead with: it would pull the shard's own
+    /// time along.
+    fn check_ahead(&self, hlc: Hlc, most: Duration, what: &str) -> Result<(), StoreError> {
+        let here = Hlc::from_unix_ms(self.env.clock.unix_ms()).max(self.machine.status().hlc);
+        let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX >> 17);
+        if hlc <= here.plus_ms(most_ms) {
+            return Ok(());
+        }
+        let ahead_ms = hlc.unix_ms().saturating_sub(here.unix_ms());
+        let why = format!(
+            "{what} bears a time {ahead_ms} ms ahead of this node's clock, at most {most_ms} are \
+             taken: set the clock of whoever sent it"
+        );
+        Err(StoreError::Invalid { why })
+    }
+
     /// Deletes make room; everything else needs it.
     fn check_room(&self, operation: &Operation) -> Result<(), StoreError> {
         if matches!(operation.action, WriteAction::Delete) {
@@ -262,12 +279,17 @@ impl Group {
     /// Proposes a command and waits until it is applied here.
     pub async fn propose(&self, command: Command) -> Result<Applied, StoreError> {
         self.check_leads()?;
+        if let Command::Barrier { hlc } = &command {
+            self.check_ahead(*hlc, HLC_AHEAD_MAX, "the cut")?;
+        }
         self.proposer.command(command).await
     }
 
     /// Proposes one client operation; it shares a log entry with others.
     pub async fn operate(&self, operation: Operation) -> Result<OperationResult, StoreError> {
         self.check_leads()?;
+        // A client's row lives as long as its latest time says: a clock far ahead would pin it.
+        self.check_ahead(operation.request.first_attempt, CLIENT_LEASE, "the request")?;
         self.check_room(&operation)?;
         self.operations.fetch_add(1, Ordering::Relaxed);
         self.proposer.operation(operation).await

@@ -238,3 +238,30 @@ async fn rule_15_a_frame_of_another_history_is_refused() {
     assert_eq!(follower.wal.last(&follower.key), before);
     life.end().await;
 }
+
+/// One clock that has run ahead must not take the shard's time, and every lease and expiry, along.
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_19_a_time_far_ahead_is_refused() {
+    let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
+    let life = begun(&disks).await;
+    let [leader, ..] = &life.groups;
+    let now = Hlc::from_unix_ms(leader.env.clock.unix_ms());
+    let ahead = leader.propose(Command::Barrier { hlc: now.plus_ms(3_600_000) }).await;
+    assert!(matches!(ahead, Err(StoreError::Invalid { .. })), "{ahead:?}");
+    leader.propose(Command::Barrier { hlc: now.plus_ms(100) }).await.unwrap();
+    let key = Bytes::from_static(b"k");
+    let operation = Operation {
+        request: RequestId {
+            client: ClientId(1),
+            sequence: 1,
+            first_attempt: now.plus_ms(3_600_000),
+        },
+        slot: Slot::of(&key),
+        action: WriteAction::Delete,
+        key,
+    };
+    let ahead = leader.operate(operation).await;
+    assert!(matches!(ahead, Err(StoreError::Invalid { .. })), "{ahead:?}");
+    assert!(leader.machine.status().hlc < now.plus_ms(600_000), "time did not follow");
+    life.end().await;
+}
