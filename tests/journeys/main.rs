@@ -11,6 +11,7 @@ mod drill;
 mod keys;
 mod kills;
 mod levels;
+mod linearizable;
 mod redis;
 mod refusals;
 mod repair;
