@@ -148,6 +148,13 @@ impl Group {
         self.raft.metrics().borrow_watched().current_leader.map(ReplicaId::node)
     }
 
+    /// Whether its Raft core has ended.
+    pub fn has_ended(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.running_state.is_err() || metrics.state == ServerState::Shutdown
+    }
+
     /// How far this copy has applied the shard's log.
     pub fn position(&self) -> Option<Position> {
         let (term, index) = self.machine.status().applied?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evenkeel_shared::heartbeat::{RaftRole, ReplicaStatus};
+use evenkeel_shared::heartbeat::ReplicaStatus;
 use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::view::{ClusterFacts, ReplicaRole};
 
@@ -30,7 +30,7 @@ impl Replicas {
         for group in self.all() {
             let key = group.key();
             let trouble = self.ports.wal.quarantine_of(&key).map(Trouble::Damaged);
-            let ended = group.status().replica.role == RaftRole::Stopped;
+            let ended = group.has_ended();
             match trouble.or_else(|| group.machine().trouble()) {
                 Some(Trouble::Failed(why)) => return Err(format!("{}: {why}", key.shard)),
                 Some(Trouble::Damaged(why)) => {
