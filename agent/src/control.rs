@@ -5,6 +5,7 @@ mod backup;
 mod controller;
 mod drill;
 pub mod journal;
+mod keyspace;
 pub mod leader;
 pub mod observer;
 pub mod operator;

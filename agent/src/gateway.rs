@@ -5,6 +5,7 @@
 pub mod http;
 pub mod resp;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,9 @@ use futures::future::BoxFuture;
 /// The store, as a gateway needs it. Deadlines are times on the agent's clock, and kept by the
 /// implementer. A future that is dropped leaves a write with an unknown outcome, not half done.
 pub trait KeyValue: Send + Sync {
+    /// The same store for one more client, who sees at least what it has seen and written itself.
+    fn connection(&self) -> Arc<dyn KeyValue>;
+
     /// The value under a key, as of every write that was acknowledged before.
     fn get(
         &self,

@@ -15,6 +15,7 @@ mod failure;
 #[cfg(test)]
 mod fake;
 mod format;
+mod keyspace;
 mod kv;
 mod node;
 mod nodes;
@@ -26,6 +27,7 @@ mod shard;
 mod shards;
 mod status;
 mod table;
+mod target;
 mod wait;
 
 use std::process::ExitCode;
@@ -97,6 +99,7 @@ async fn run(command: Command, session: &Session, hooks: &Hooks) -> Result<Exit,
         Command::Events(arguments) => events::run(session, arguments).await,
         Command::Wait(arguments) => wait::run(session, arguments).await,
         Command::Kv(command) => kv::run(session, command).await,
+        Command::Keyspace(command) => keyspace::run(session, command).await,
         Command::Node(command) => node::run(session, command).await,
         Command::Shard(command) => shard::run(session, command).await,
         Command::Backup(command) => backup::run(session, command).await,

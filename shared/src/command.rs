@@ -107,13 +107,21 @@ pub enum OperationResult {
     },
     /// The value is no whole number of 64 bits, or the sum would not be one; nothing was changed.
     NotANumber,
+    /// It is on the leader's disk and on its way to the others: it takes effect unless the leader
+    /// is lost first. Never stored.
+    Provisional {
+        /// The version that it will have.
+        version: Version,
+    },
 }
 
 impl OperationResult {
     /// The version that was written, if it took effect.
     pub fn version(&self) -> Option<Version> {
         match self {
-            Self::Done { version, .. } | Self::Counted { version, .. } => Some(*version),
+            Self::Done { version, .. }
+            | Self::Counted { version, .. }
+            | Self::Provisional { version } => Some(*version),
             _ => None,
         }
     }
@@ -223,6 +231,8 @@ pub enum SystemReply {
     Joined(crate::view::Admission),
     /// The new intent's id.
     Intent(IntentId),
+    /// The new keyspace's number.
+    Keyspace(KeyspaceId),
 }
 
 impl std::fmt::Display for Command {

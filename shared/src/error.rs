@@ -65,6 +65,14 @@ pub enum StoreError {
         /// What could not be reached.
         why: String,
     },
+    /// The write is committed, and not yet on as many disks as was asked for.
+    #[error("outcome unknown: on the disks of {persisted_by} of {voters} voters in time")]
+    NotEverywhere {
+        /// Voters that have synced it.
+        persisted_by: u8,
+        /// Voters that there are.
+        voters: u8,
+    },
 }
 
 impl StoreError {
@@ -79,6 +87,11 @@ impl StoreError {
                 | Self::Busy { .. }
                 | Self::Unavailable { .. }
         )
+    }
+
+    /// Whether the request may have been done all the same (law 2).
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::NotEverywhere { .. })
     }
 }
 

@@ -35,8 +35,11 @@ pub const DEADLINE_MAX: Duration = Duration::from_secs(60);
 /// The deadline when a caller names none.
 pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 
-/// Results of retried requests kept for one client and shard (safety rule 17).
-pub const RESULTS_PER_CLIENT_MAX: usize = 1_024;
+/// Longest life of a record that ends: beyond it, hybrid logical time would overflow some day.
+pub const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// Results kept for one client and shard at least, so that retries are answered (safety rule 17).
+pub const RESULTS_PER_CLIENT_MAX: u64 = 1_024;
 /// Clients whose results one shard keeps; a full table refuses new clients and evicts none.
 pub const CLIENTS_PER_SHARD_MAX: usize = 4_096;
 /// A client that has not written for this long is forgotten, counted in HLC.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{NodeId, ShardId};
+use crate::ids::{KeyspaceId, NodeId, ShardId};
+use crate::view::{KeyspaceChange, KeyspaceSpec};
 
 /// An act that an operator may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,20 @@ pub enum Action {
     Reinit {
         /// The node.
         node: NodeId,
+    },
+    /// Create a keyspace.
+    KeyspaceCreate(KeyspaceSpec),
+    /// Keep a keyspace otherwise.
+    KeyspaceSet {
+        /// Which.
+        keyspace: KeyspaceId,
+        /// How.
+        change: KeyspaceChange,
+    },
+    /// Drop a keyspace with all that is in it.
+    KeyspaceDrop {
+        /// Which.
+        keyspace: KeyspaceId,
     },
 }
 

@@ -7,11 +7,12 @@ mod system;
 
 pub use facts::{
     Admission, BackupRecord, ClusterFacts, Intent, IntentKind, IntentPhase, JoinRequest,
-    KeyspaceFacts, NextNumbers, NodeAddresses, NodeFacts, NodeIntent, Policy, ReplicaFacts,
-    ReplicaRole, ShardFacts, ShardPhase, SyncPolicy,
+    KeyspaceChange, KeyspaceFacts, KeyspaceSpec, NextNumbers, NodeAddresses, NodeFacts, NodeIntent,
+    Policy, Promise, Promises, ReadDefault, ReplicaFacts, ReplicaRole, ShardFacts, ShardPhase,
+    SyncPolicy, ZoneRule,
 };
 pub use observed::{
-    ClusterView, Health, HealthCounts, NodeState, NodeView, Observer, ReplicaState, ReplicaView,
-    ShardHealth, ShardView,
+    ClusterView, Health, HealthCounts, KeyspaceView, NodeState, NodeView, Observer, ReplicaState,
+    ReplicaView, ShardHealth, ShardView,
 };
 pub use system::SystemCommand;

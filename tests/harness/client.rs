@@ -44,6 +44,7 @@ impl Client {
                 seeds,
                 client: ClientId(random()),
                 keyspace: KeyspaceId(1),
+                sync: None,
                 timeout: REQUEST_MAX,
                 unix_ms: Arc::new(unix_ms),
             },

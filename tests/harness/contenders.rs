@@ -133,11 +133,11 @@ impl Contender {
     async fn write(&mut self, key: Bytes, action: Action, write: WriteAction) {
         let call = Call { client: self.number, key: key.clone(), action: action.clone() };
         let ticket = lock(&self.history).begin(call);
-        let request = self.store.request_id();
+        let item = self.store.item(key.clone(), write);
         let mut outcome = Outcome::Unknown;
         // Sent twice under one id: a retry must not be applied again.
         for attempt in 0..2 {
-            let answer = self.store.write(request, key.clone(), write.clone(), PATIENCE).await;
+            let answer = self.store.write(item.clone(), PATIENCE).await;
             outcome = match answer.map(|reply| reply.result) {
                 Ok(OperationResult::Done { version, existed }) => {
                     Outcome::Written { version, existed: Some(existed) }

@@ -41,7 +41,7 @@ pub(super) async fn create(
         .buffered(IMAGES_AT_ONCE.max(facts.shards.len()));
     let images: Vec<ShardImage> = images.try_collect().await?;
 
-    let configuration = postcard::to_stdvec(facts.as_ref()).map_err(refused)?;
+    let configuration = super::keyspace::configuration(&facts).map_err(refused)?;
     let configuration = store.put_chunk(configuration.into()).await.map_err(refused)?;
     let id = backup_id(now_ms, operator.env.rng.next_u64());
     let bytes = images.iter().flat_map(|image| &image.chunks).map(|chunk| chunk.bytes).sum();

@@ -19,7 +19,7 @@ use super::operator::Operator;
 use super::{reconcile, restore, step};
 use crate::decide::balance::{BalanceSettings, balance};
 use crate::decide::facts::Observed;
-use crate::decide::placement::place;
+use crate::decide::placement::{Spread, place};
 use crate::decide::plan::Plan;
 use crate::decide::repair::{RepairSettings, candidates, repair};
 
@@ -112,7 +112,10 @@ impl Controller {
         keyspace: &KeyspaceFacts,
         by: Deadline,
     ) {
-        if facts.nodes.keys().any(|node| observed.state(*node) != NodeState::Up) {
+        // A cluster that is just being founded waits for all of its nodes; later ones don't wait
+        // for one that is down.
+        let founding = facts.shards.len() <= 1;
+        if founding && facts.nodes.keys().any(|node| observed.state(*node) != NodeState::Up) {
             return;
         }
         let ranges = SlotRange::split_all(keyspace.shards);
@@ -165,10 +168,16 @@ impl Operator {
         new: NewShards,
         by: Deadline,
     ) -> Result<History, StoreError> {
-        let replicas =
-            facts.keyspaces.get(&new.keyspace).map_or(1, |keyspace| keyspace.policy.replicas);
+        let spread = Spread {
+            replicas: facts.keyspaces.get(&new.keyspace).map_or(1, |known| known.policy.replicas),
+            zones: facts.promise(new.keyspace).zones,
+        };
         let count = u16::try_from(new.slots.len()).unwrap_or(u16::MAX);
-        let placement = place(&candidates(facts, observed), count, replicas);
+        let placement = place(&candidates(facts, observed), count, spread);
+        if placement.shards.iter().any(Vec::is_empty) {
+            let why = "no node can take copies now".to_owned();
+            return Err(StoreError::Unavailable { why });
+        }
         for note in &placement.notes {
             let mut line = self.journal.line(
                 EventKind::Placement,

@@ -16,7 +16,7 @@ use evenkeel_shared::wire::deadline::Deadline;
 use super::journal::Journal;
 use super::observer::Observer;
 use super::system::System;
-use super::{backup, drill, removal, restore};
+use super::{backup, drill, keyspace, removal, restore};
 use crate::config::Config;
 use crate::decide::blast;
 use crate::decide::facts::Observed;
@@ -173,6 +173,11 @@ impl Operator {
                 let intent = restore::begin(self, (archive, backup), actor, by).await?;
                 self.wait_for_restore(intent, by).await
             }
+            Action::KeyspaceCreate(spec) => keyspace::create(self, spec, by).await,
+            Action::KeyspaceSet { keyspace, change } => {
+                keyspace::set(self, *keyspace, change, by).await
+            }
+            Action::KeyspaceDrop { keyspace } => keyspace::remove(self, *keyspace, by).await,
             Action::RestoreAccept => self.end_restore(by).await,
             Action::RestoreUndo => self.undo_restore(actor, by).await,
         }

@@ -33,6 +33,7 @@ pub(super) async fn begin(
     by: Deadline,
 ) -> Result<IntentId, StoreError> {
     let manifest = read_manifest(archive, backup).await?;
+    super::keyspace::bring_back(operator, archive, &manifest, by).await?;
     let (facts, observed) = operator.observer.observe();
     let mut pairs = Vec::new();
     let keyspaces: std::collections::BTreeSet<_> =

@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use evenkeel_shared::ids::{NodeId, ShardId};
-use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
+use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase, ZoneRule};
 
 use super::facts::{Observed, ShardObserved, name, wanted};
 use super::placement::{Candidate, crowding, share};
@@ -92,7 +92,8 @@ fn copies(
         let rest = free.iter().filter(|(shard, _)| !moved.contains(&shard.id));
         let moves = rest.flat_map(|(shard, seen)| {
             seen.voters.iter().filter_map(|voter| {
-                let (rank, to, cause) = better_place(facts, &held, seen, voter.node())?;
+                let rule = facts.promise(shard.keyspace).zones;
+                let (rank, to, cause) = better_place(facts, &held, seen, (voter.node(), rule))?;
                 Some((rank, (shard.id, seen.epoch, voter.node(), to), cause))
             })
         });
@@ -118,7 +119,7 @@ fn better_place(
     facts: &ClusterFacts,
     held: &[Candidate],
     seen: &ShardObserved,
-    from: NodeId,
+    (from, rule): (NodeId, ZoneRule),
 ) -> Option<((usize, u64), NodeId, String)> {
     let zone = |node: NodeId| facts.nodes.get(&node).map_or("", |node| node.zone.as_str());
     let others: Vec<&str> = seen
@@ -127,11 +128,11 @@ fn better_place(
         .filter(|voter| voter.node() != from)
         .map(|voter| zone(voter.node()))
         .collect();
-    let crowded = crowding(&others, zone(from));
+    let crowded = crowding(rule, &others, zone(from));
     let giver = held.iter().find(|node| node.node == from)?;
     let free = held.iter().filter(|node| seen.voters.iter().all(|voter| voter.node() != node.node));
     let rank = |taker: &Candidate| {
-        let apart = crowded.checked_sub(crowding(&others, &taker.zone))?;
+        let apart = crowded.checked_sub(crowding(rule, &others, &taker.zone))?;
         let even = gain((giver.holds, giver.capacity), (taker.holds, taker.capacity));
         (apart > 0 || even.is_some()).then_some((apart, even.unwrap_or(0)))
     };

@@ -4,6 +4,7 @@
 //! away (or, by an eviction, makes final that it is gone); a node that is not known to live never
 //! counts for a majority.
 
+mod keyspace;
 mod node;
 mod shard;
 
@@ -32,6 +33,9 @@ pub fn preflight(action: &Action, facts: &ClusterFacts, observed: &Observed) -> 
         Action::RestoreAccept => world.restore_accept(),
         Action::RestoreUndo => world.restore_undo(),
         Action::Reinit { node } => world.reinit(*node),
+        Action::KeyspaceCreate(spec) => world.keyspace_create(spec),
+        Action::KeyspaceSet { keyspace, change } => world.keyspace_set(*keyspace, change),
+        Action::KeyspaceDrop { keyspace } => world.keyspace_drop(*keyspace),
     };
     flight.revision = facts.revision;
     flight

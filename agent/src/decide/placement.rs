@@ -8,6 +8,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::view::ZoneRule;
 
 /// A node that may be given copies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,23 +32,35 @@ pub struct Placement {
     pub notes: Vec<String>,
 }
 
-/// Places `shards` new shards with `replicas` copies each.
-pub fn place(nodes: &[Candidate], shards: u16, replicas: u8) -> Placement {
-    let wanted = usize::from(replicas);
+/// How copies of one shard lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// How many.
+    pub replicas: u8,
+    /// Over which zones.
+    pub zones: ZoneRule,
+}
+
+/// Places `shards` new shards.
+pub fn place(nodes: &[Candidate], shards: u16, spread: Spread) -> Placement {
+    let wanted = usize::from(spread.replicas);
     let copies = wanted.min(nodes.len());
     let mut load: BTreeMap<NodeId, u32> =
         nodes.iter().map(|node| (node.node, node.holds)).collect();
     let mut leads: BTreeMap<NodeId, u32> = BTreeMap::new();
-    let mut placement = Placement { shards: Vec::new(), notes: notes(nodes, wanted) };
+    let mut placement = Placement { shards: Vec::new(), notes: notes(nodes, spread) };
     for _ in 0..shards {
         let mut chosen: Vec<&Candidate> = Vec::new();
         for _ in 0..copies {
             let zones = chosen.iter().map(|node| node.zone.as_str()).collect::<Vec<_>>();
             let free = nodes.iter().filter(|node| !chosen.contains(node));
-            let best = free.min_by_key(|node| {
+            let fit =
+                free.filter_map(|node| Some((crowd(spread.zones, &zones, &node.zone)?, node)));
+            let best = fit.min_by_key(|(crowd, node)| {
                 let held = load.get(&node.node).copied().unwrap_or(0);
-                (crowding(&zones, &node.zone), share(held + 1, node.capacity), node.node)
+                (*crowd, share(held + 1, node.capacity), node.node)
             });
+            let best = best.map(|(_, node)| node);
             let Some(best) = best else { break };
             *load.entry(best.node).or_default() += 1;
             chosen.push(best);
@@ -66,15 +79,28 @@ pub fn place(nodes: &[Candidate], shards: u16, replicas: u8) -> Placement {
 }
 
 /// The best node for one more copy of a shard whose other copies lie in `zones`.
-pub fn best<'a>(candidates: &'a [Candidate], zones: &[&str]) -> Option<&'a Candidate> {
-    candidates.iter().min_by_key(|node| {
-        (crowding(zones, &node.zone), share(node.holds + 1, node.capacity), node.node)
-    })
+pub fn best<'a>(
+    candidates: &'a [Candidate],
+    zones: &[&str],
+    rule: ZoneRule,
+) -> Option<&'a Candidate> {
+    let fit = candidates.iter().filter_map(|node| Some((crowd(rule, zones, &node.zone)?, node)));
+    fit.min_by_key(|(crowd, node)| (*crowd, share(node.holds + 1, node.capacity), node.node))
+        .map(|(_, node)| node)
 }
 
-/// How many copies lie in this zone already.
-pub fn crowding(zones: &[&str], zone: &str) -> usize {
-    zones.iter().filter(|other| **other == zone).count()
+/// How many copies lie in this zone already, as far as zones count.
+pub fn crowding(rule: ZoneRule, zones: &[&str], zone: &str) -> usize {
+    match rule {
+        ZoneRule::Ignore => 0,
+        ZoneRule::Spread | ZoneRule::Strict => zones.iter().filter(|other| **other == zone).count(),
+    }
+}
+
+/// The same for one more copy; `None` where it may not go.
+fn crowd(rule: ZoneRule, zones: &[&str], zone: &str) -> Option<usize> {
+    let crowding = crowding(rule, zones, zone);
+    (rule != ZoneRule::Strict || crowding == 0).then_some(crowding)
 }
 
 /// A count relative to a capacity, in millionths; a capacity of 0 counts as 1.
@@ -82,19 +108,23 @@ pub fn share(count: u32, capacity: u32) -> u64 {
     u64::from(count) * 1_000_000 / u64::from(capacity.max(1))
 }
 
-fn notes(nodes: &[Candidate], wanted: usize) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(nodes: &[Candidate], spread: Spread) -> Vec<String> {
+    let (mut notes, wanted) = (Vec::new(), usize::from(spread.replicas));
     if nodes.len() < wanted {
         notes.push(format!("only {} nodes for {wanted} copies of each shard", nodes.len()));
     }
     let zones: std::collections::BTreeSet<&str> =
         nodes.iter().map(|node| node.zone.as_str()).collect();
     let copies = wanted.min(nodes.len());
-    if zones.len() < copies {
-        notes.push(format!(
-            "{copies} copies of each shard in {} zones: one zone's loss takes more than one copy",
-            zones.len()
-        ));
+    let apart = zones.len();
+    match spread.zones {
+        ZoneRule::Spread if apart < copies => notes.push(format!(
+            "{copies} copies of each shard in {apart} zones: one zone's loss takes more than one copy"
+        )),
+        ZoneRule::Strict if apart < copies => notes.push(format!(
+            "only {apart} zones for {copies} copies of each shard, none of which may share one"
+        )),
+        _ => {}
     }
     notes
 }

@@ -11,7 +11,7 @@ mod tests;
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
-    ClusterFacts, NodeIntent, NodeState, ReplicaRole, ShardFacts, ShardPhase,
+    ClusterFacts, NodeIntent, NodeState, ReplicaRole, ShardFacts, ShardPhase, ZoneRule,
 };
 
 use super::facts::{Observed, ShardObserved, members, name, takes_more, wanted};
@@ -213,7 +213,11 @@ impl<'a> Case<'a> {
             .into_iter()
             .filter(|node| taken.iter().all(|replica| replica.node() != node.node))
             .collect::<Vec<_>>();
-        let node = best(&free, &zones).ok_or_else(|| format!("{why}: no node to take a copy"))?;
+        let node = best(&free, &zones, self.zones()).ok_or_else(|| {
+            let strict = self.zones() == ZoneRule::Strict && !free.is_empty();
+            let apart = if strict { " in a zone of its own" } else { "" };
+            format!("{why}: no node to take a copy{apart}")
+        })?;
         let mut step = self.step(StepKind::AddReplica { node: node.node }, why.to_owned());
         step.price_bytes = self.seen.log_bytes.unwrap_or(0);
         Ok(step)
@@ -296,12 +300,16 @@ impl<'a> Case<'a> {
             let load = held.iter().find(|node| node.node == copy.node());
             let load = load.map_or(u64::MAX, |node| share(node.holds, node.capacity));
             // Between equals the leader stays, so that nothing has to be handed over.
-            (crowding(&zones, zone), load, self.seen.leader != Some(*copy), *copy)
+            (crowding(self.zones(), &zones, zone), load, self.seen.leader != Some(*copy), *copy)
         })
     }
 
     fn zone(&self, node: NodeId) -> Option<&'a str> {
         self.facts.nodes.get(&node).map(|node| node.zone.as_str())
+    }
+
+    fn zones(&self) -> ZoneRule {
+        self.facts.promise(self.shard.keyspace).zones
     }
 
     fn grace_ms(&self) -> u64 {

@@ -8,8 +8,9 @@ mod tests;
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
-    ClusterFacts, ClusterView, Health, HealthCounts, NodeFacts, NodeState, NodeView, ReplicaRole,
-    ReplicaState, ReplicaView, ShardFacts, ShardHealth, ShardPhase, ShardView,
+    ClusterFacts, ClusterView, Health, HealthCounts, KeyspaceFacts, KeyspaceView, NodeFacts,
+    NodeState, NodeView, ReplicaRole, ReplicaState, ReplicaView, ShardFacts, ShardHealth,
+    ShardPhase, ShardView,
 };
 
 use super::facts::{Observed, ShardObserved, lives, wanted};
@@ -24,7 +25,9 @@ pub fn view(facts: &ClusterFacts, observed: &Observed, observer: NodeId) -> Clus
     let nodes: Vec<NodeView> =
         facts.nodes.values().map(|node| node_view(facts, observed, node)).collect();
     let counts = counts(&nodes, &shards);
+    let keyspaces = facts.keyspaces.values().map(|known| keyspace_view(facts, known, &shards));
     ClusterView {
+        keyspaces: keyspaces.collect(),
         cluster: facts.cluster,
         revision: facts.revision,
         observer,
@@ -57,9 +60,29 @@ pub fn shard_health(
     if all { ShardHealth::Ok } else { ShardHealth::UnderReplicated }
 }
 
-fn counts(nodes: &[NodeView], shards: &[ShardView]) -> HealthCounts {
+fn keyspace_view(
+    facts: &ClusterFacts,
+    known: &KeyspaceFacts,
+    shards: &[ShardView],
+) -> KeyspaceView {
+    let own = || shards.iter().filter(|shard| shard.keyspace == known.id);
+    KeyspaceView {
+        id: known.id,
+        name: known.name.clone(),
+        shards: known.shards,
+        policy: known.policy.clone(),
+        promise: facts.promise(known.id),
+        counts: counts(&[], own()),
+        ops_s: own().map(|shard| shard.ops_s).sum(),
+        log_bytes: own().map(|shard| shard.log_bytes).sum(),
+    }
+}
+
+fn counts<'a>(nodes: &[NodeView], shards: impl IntoIterator<Item = &'a ShardView>) -> HealthCounts {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let serving = || shards.iter().filter(|shard| shard.phase == ShardPhase::Serving);
+    let serving: Vec<&ShardView> =
+        shards.into_iter().filter(|shard| shard.phase == ShardPhase::Serving).collect();
+    let serving = || serving.iter();
     let of = |health| number(serving().filter(|shard| shard.health == health).count());
     HealthCounts {
         nodes_total: number(nodes.len()),

@@ -88,7 +88,8 @@ impl Resp {
 
     /// Serves one client until it leaves, breaks the protocol, or is stopped.
     pub async fn converse(self, stream: BoxStream, number: u64, stop: CancellationToken) {
-        connection::run(stream, self, number, stop).await;
+        let store = self.store.connection();
+        connection::run(stream, Self { store, ..self }, number, stop).await;
     }
 }
 

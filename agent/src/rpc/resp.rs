@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use evenkeel_shared::client::Session;
 use evenkeel_shared::command::{Expected, OperationResult, RequestId, WriteAction};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{ClientId, KeyspaceId};
-use evenkeel_shared::service::store::{ReadLevel, ReadRequest, Routing, WriteRequest};
+use evenkeel_shared::service::store::{
+    LevelName, ReadLevel, ReadRequest, Routing, WriteItem, WriteRequest,
+};
 use evenkeel_shared::version::Hlc;
+use evenkeel_shared::view::SyncPolicy;
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::BoxFuture;
 
@@ -32,6 +36,8 @@ pub struct RespStore {
     clock: Arc<dyn Clock>,
     client: ClientId,
     sequence: Arc<AtomicU64>,
+    /// What this client has seen and written.
+    session: Session,
 }
 
 impl RespStore {
@@ -39,7 +45,8 @@ impl RespStore {
     /// enough for what a connection keeps in flight.
     pub fn new(router: Arc<Router>, meter: Arc<Meter>, env: &Env) -> Self {
         let client = ClientId(env.rng.next_u64());
-        Self { router, meter, clock: env.clock.clone(), client, sequence: Arc::default() }
+        let (clock, session) = (env.clock.clone(), Session::default());
+        Self { router, meter, clock, client, sequence: Arc::default(), session }
     }
 
     fn by(&self, deadline: Duration) -> Deadline {
@@ -52,27 +59,27 @@ impl RespStore {
         action: WriteAction,
         by: Deadline,
     ) -> Result<OperationResult, StoreError> {
+        let request = RequestId {
+            client: self.client,
+            sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
+            first_attempt: Hlc::from_unix_ms(self.clock.unix_ms()),
+        };
         let request = WriteRequest {
-            request: RequestId {
-                client: self.client,
-                sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
-                first_attempt: Hlc::from_unix_ms(self.clock.unix_ms()),
-            },
             keyspace: KEYSPACE,
-            key,
-            action,
+            item: WriteItem { request, key, action, ttl_ms: None },
+            sync: None,
+            floor: SyncPolicy::Leader,
             routing: Routing::Forward,
         };
         let begun = self.meter.begin();
         // What has begun must end, even if the client goes away.
         let reply = tokio::spawn(async move {
-            self.router.write(request, by).await.map(|reply| (reply, self.meter))
+            let reply = self.router.write(request, by).await?;
+            self.session.wrote(reply.position, reply.sync);
+            self.meter.wrote(begun);
+            Ok(reply.result)
         });
-        let (reply, meter) = reply
-            .await
-            .unwrap_or_else(|error| Err(StoreError::Unknown { why: error.to_string() }))?;
-        meter.wrote(begun);
-        Ok(reply.result)
+        reply.await.unwrap_or_else(|error| Err(StoreError::Unknown { why: error.to_string() }))
     }
 
     async fn read(
@@ -80,13 +87,23 @@ impl RespStore {
         key: Bytes,
         by: Deadline,
     ) -> Result<Option<(Bytes, evenkeel_shared::version::Version)>, StoreError> {
-        let request = ReadRequest {
-            keyspace: KEYSPACE,
-            key,
-            level: ReadLevel::Linearizable,
-            routing: Routing::Forward,
+        let shard = self.router.shard_of(KEYSPACE, &key);
+        let token = shard.and_then(|shard| self.session.token(shard)).unwrap_or_default();
+        let level = ReadLevel::Default(token.clone());
+        let request = ReadRequest { keyspace: KEYSPACE, key, level, routing: Routing::Forward };
+        let reply = match (self.router.read(request, by).await, shard) {
+            (Ok(reply), _) => reply,
+            (Err(broken @ StoreError::SessionBroken { .. }), Some(shard)) => {
+                // It is said once; what follows is a new session.
+                self.session.forget(shard);
+                return Err(broken);
+            }
+            (Err(error), _) => return Err(error),
         };
-        let reply = self.router.read(request, by).await?;
+        self.session.saw(reply.position);
+        if reply.level == LevelName::Session {
+            self.session.confirmed(&token);
+        }
         self.meter.read();
         Ok(reply.found)
     }
@@ -113,7 +130,9 @@ impl RespStore {
                 }
             };
             match self.clone().write(key, action, by).await? {
-                OperationResult::Done { .. } => return Ok(true),
+                OperationResult::Done { .. } | OperationResult::Provisional { .. } => {
+                    return Ok(true);
+                }
                 OperationResult::ConditionFailed { .. } if condition == SetCondition::IfPresent => {
                 }
                 OperationResult::ConditionFailed { .. } => return Ok(false),
@@ -125,6 +144,10 @@ impl RespStore {
 }
 
 impl KeyValue for RespStore {
+    fn connection(&self) -> Arc<dyn KeyValue> {
+        Arc::new(Self { session: Session::default(), ..self.clone() })
+    }
+
     fn get(
         &self,
         key: Bytes,

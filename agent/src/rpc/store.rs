@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::service::store::{
-    ReadReply, ReadRequest, Routes, ScanReply, ScanRequest, Store, WriteReply, WriteRequest,
+    BatchReply, BatchRequest, ReadReply, ReadRequest, Routes, ScanReply, ScanRequest, Store,
+    WriteReply, WriteRequest,
 };
 use evenkeel_shared::wire::deadline::Deadline;
 use tarpc::context::Context;
@@ -28,6 +29,17 @@ impl Store for StoreService {
     ) -> Result<WriteReply, StoreError> {
         let begun = self.meter.begin();
         let reply = self.router.write(request, Deadline::of(&context)).await;
+        self.meter.wrote(begun);
+        reply
+    }
+
+    async fn write_batch(
+        self,
+        context: Context,
+        request: BatchRequest,
+    ) -> Result<BatchReply, StoreError> {
+        let begun = self.meter.begin();
+        let reply = self.router.write_batch(request, Deadline::of(&context)).await;
         self.meter.wrote(begun);
         reply
     }

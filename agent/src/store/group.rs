@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evenkeel_shared::command::{Applied, Command, Operation, OperationResult, WriteAction};
+use evenkeel_shared::command::{Applied, Command, Operation, WriteAction};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::limits::{CLIENT_LEASE, HLC_AHEAD_MAX};
@@ -36,7 +36,7 @@ use crate::env::Env;
 use crate::planted::{self, Bug};
 
 pub use inbound::Inbound;
-pub use proposer::Proposer;
+pub use proposer::{Proposer, Write, Written};
 pub use status::GroupStatus;
 use transfer::HandOver;
 
@@ -90,12 +90,13 @@ impl Group {
             work: ports.env.work.clone(),
         };
         let log = ports.wal.replica(key);
+        let notices = log.notices();
         let raft = Raft::new(key.replica, raft_config(), network, log, machine.clone())
             .await
             .map_err(|error| StoreError::Refused { why: format!("{}: {error}", key.shard) })?;
         let tasks = CancellationToken::new();
         let proposer =
-            Proposer::start(raft.clone(), machine.clone(), ports.env.clone(), key.shard, &tasks);
+            Proposer::start(raft.clone(), machine.clone(), ports.env.clone(), notices, &tasks);
         let reads = reader::ReadGate::start(raft.clone(), key.shard, &tasks);
         tokio::spawn(
             tasks.clone().run_until_cancelled_owned(tell_roles(raft.clone(), ports.lease.clone())),
@@ -157,8 +158,12 @@ impl Group {
 
     /// How far this copy has applied the shard's log.
     pub fn position(&self) -> Option<Position> {
-        let (term, index) = self.machine.status().applied?;
-        Some(Position { shard: self.key.shard, history: self.key.history, term, index })
+        self.machine.status().applied.map(|place| self.position_of(place))
+    }
+
+    /// A place in this replica's log, as sessions remember it.
+    pub fn position_of(&self, (term, index): (u64, u64)) -> Position {
+        Position { shard: self.key.shard, history: self.key.history, term, index }
     }
 
     /// The term that it is in.
@@ -292,14 +297,17 @@ impl Group {
         self.proposer.command(command).await
     }
 
-    /// Proposes one client operation; it shares a log entry with others.
-    pub async fn operate(&self, operation: Operation) -> Result<OperationResult, StoreError> {
+    /// Proposes a client's operations; they share a log entry with others.
+    pub async fn operate(&self, write: Write) -> Result<Written, StoreError> {
         self.check_leads()?;
-        // A client's row lives as long as its latest time says: a clock far ahead would pin it.
-        self.check_ahead(operation.request.first_attempt, CLIENT_LEASE, "the request")?;
-        self.check_room(&operation)?;
-        self.operations.fetch_add(1, Ordering::Relaxed);
-        self.proposer.operation(operation).await
+        for operation in &write.operations {
+            // A client's row lives as long as its latest time says: a clock far ahead would pin it.
+            self.check_ahead(operation.request.first_attempt, CLIENT_LEASE, "the request")?;
+            self.check_room(operation)?;
+        }
+        let count = u64::try_from(write.operations.len()).unwrap_or(u64::MAX);
+        self.operations.fetch_add(count, Ordering::Relaxed);
+        self.proposer.write(write).await
     }
 
     /// Waits until everything acknowledged before this call is applied here.

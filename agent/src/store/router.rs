@@ -5,24 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_shared::client::Pool;
-use evenkeel_shared::command::{Operation, OperationResult};
+use evenkeel_shared::command::{Operation, OperationResult, WriteAction};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{KeyspaceId, NodeId, ShardId};
 use evenkeel_shared::key::Slot;
 use evenkeel_shared::service::store::{
-    LevelName, ReadLevel, ReadReply, ReadRequest, Route, Routes, Routing, StoreClient, WriteReply,
-    WriteRequest,
+    LevelName, ReadLevel, ReadReply, ReadRequest, Route, Routes, Routing, StoreClient, WriteItem,
+    WriteReply, WriteRequest,
 };
 use evenkeel_shared::version::Hlc;
-use evenkeel_shared::view::{ClusterFacts, ShardPhase};
+use evenkeel_shared::view::{ClusterFacts, ShardPhase, SyncPolicy};
 use evenkeel_shared::wire::deadline::Deadline;
 use tokio::sync::watch;
 
-use super::group::Group;
+use super::group::{Group, Write, Written};
 use super::replicas::Replicas;
 use crate::env::clock::Clock;
 use retry::Retry;
 
+mod batch;
 mod checks;
 mod copies;
 mod retry;
@@ -68,18 +69,16 @@ impl Router {
     /// Writes one key.
     pub async fn write(
         &self,
-        request: WriteRequest,
+        mut request: WriteRequest,
         deadline: Deadline,
     ) -> Result<WriteReply, StoreError> {
-        checks::key(&request.key)?;
-        checks::action(&request.action)?;
-        let slot = Slot::of(&request.key);
+        checks::item(&request.item)?;
+        let slot = Slot::of(&request.item.key);
         let mut retry = Retry::new(deadline);
         loop {
             let error = match self.place(request.keyspace, slot) {
                 Ok((_, Place::Here(group))) => {
-                    let answer = self.write_here(&group, &request, slot, deadline).await;
-                    match answer {
+                    match self.write_here(&group, &request, slot, deadline).await {
                         Ok(reply) => return Ok(reply),
                         Err(error) => error,
                     }
@@ -102,6 +101,9 @@ impl Router {
             if request.routing == Routing::Local || !error.is_retriable() {
                 return Err(retry.last_word(error));
             }
+            if error.is_unknown() {
+                request.floor = request.floor.max(SyncPolicy::Quorum);
+            }
             retry.pause(error).await?;
         }
     }
@@ -113,33 +115,59 @@ impl Router {
         slot: Slot,
         deadline: Deadline,
     ) -> Result<WriteReply, StoreError> {
-        let operation = Operation {
-            request: request.request,
-            slot,
-            key: request.key.clone(),
-            action: request.action.clone(),
-        };
-        let result = tokio::time::timeout(deadline.remaining(), group.operate(operation))
-            .await
-            .unwrap_or_else(|_| {
-                let why = format!("{} did not commit in time", group.shard());
-                Err(StoreError::Unknown { why })
-            })?;
+        let operations = vec![self.operation(group, &request.item)];
+        let sync = self.sync(request.keyspace, request.sync, request.floor);
+        let Written { mut results, place, sync } =
+            operate(group, Write { operations, sync, by: deadline }).await?;
+        let result = results.pop().ok_or_else(|| StoreError::Unknown {
+            why: format!("{} answered without a result", group.shard()),
+        })?;
         if result == OperationResult::NotOwned {
             return Err(StoreError::WrongShard { shard: group.shard(), slot: slot.0 });
         }
-        let position = group.position();
-        Ok(WriteReply { result, leader: self.me, hlc: group.machine().status().hlc, position })
+        let position = Some(group.position_of(place));
+        let hlc = group.machine().status().hlc;
+        Ok(WriteReply { result, leader: self.me, hlc, position, sync })
+    }
+
+    /// An item as the log holds it: a lifetime counts from now, by the shard's own time.
+    fn operation(&self, group: &Group, item: &WriteItem) -> Operation {
+        let WriteItem { request, key, action, ttl_ms } = item.clone();
+        let end = ttl_ms.map(|ttl_ms| self.now(group).plus_ms(ttl_ms));
+        let action = match action {
+            WriteAction::Put { value, expires } => {
+                WriteAction::Put { value, expires: end.or(expires) }
+            }
+            WriteAction::CompareAndSet { expected, value, expires } => {
+                WriteAction::CompareAndSet { expected, value, expires: end.or(expires) }
+            }
+            WriteAction::Delete | WriteAction::Add { .. } => action,
+        };
+        Operation { request, slot: Slot::of(&key), key, action }
+    }
+
+    /// When a write is acknowledged: as it says, else as its keyspace does, and never below the floor.
+    fn sync(
+        &self,
+        keyspace: KeyspaceId,
+        asked: Option<SyncPolicy>,
+        floor: SyncPolicy,
+    ) -> SyncPolicy {
+        let facts = self.facts.borrow();
+        let policy = facts.keyspaces.get(&keyspace).map(|known| known.policy.sync);
+        asked.or(policy).unwrap_or_default().max(floor)
     }
 
     /// Reads one key.
     pub async fn read(
         &self,
-        request: ReadRequest,
+        mut request: ReadRequest,
         deadline: Deadline,
     ) -> Result<ReadReply, StoreError> {
         checks::key(&request.key)?;
         let slot = Slot::of(&request.key);
+        let default = self.facts.borrow().promise(request.keyspace).read;
+        request.level = request.level.under(default);
         if request.level != ReadLevel::Linearizable
             && let Some(reply) = self.read_copy(&request, slot, deadline).await?
         {
@@ -184,6 +212,17 @@ impl Router {
         deadline: Deadline,
     ) -> Result<ReadReply, StoreError> {
         barrier(group, deadline).await?;
+        // A leader is never behind, but it may not be of the session's past.
+        if let ReadLevel::Session(token) = &request.level
+            && !token.is_empty()
+        {
+            let shown = self.until_worth(group, &request.level);
+            tokio::time::timeout(deadline.remaining(), shown).await.map_err(|_| {
+                let why = format!("{} has not committed what the session wrote", group.shard());
+                StoreError::Unavailable { why }
+            })??;
+            return self.read_now(group, request, slot, (LevelName::Session, Some(0)));
+        }
         self.read_now(group, request, slot, (LevelName::Linearizable, Some(0)))
     }
 
@@ -204,6 +243,7 @@ impl Router {
             return Err(StoreError::WrongShard { shard: group.shard(), slot: slot.0 });
         }
         Ok(ReadReply {
+            expires: record.as_ref().and_then(|record| record.expires),
             found: record.map(|record| (record.value, record.version)),
             level,
             age_ms,
@@ -230,7 +270,13 @@ impl Router {
                     leader: self.leader_of(shard.id),
                 })
                 .collect(),
+            keyspaces: facts.keyspaces.values().map(|it| (it.id, it.name.clone())).collect(),
         }
+    }
+
+    /// The shard that holds a key now.
+    pub fn shard_of(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<ShardId> {
+        self.facts.borrow().shard_of(keyspace, Slot::of(key))
     }
 
     /// The node that leads a shard, as far as this one knows.
@@ -321,6 +367,14 @@ fn is_serving(shard: &evenkeel_shared::view::ShardFacts) -> bool {
 
 fn no_shards() -> StoreError {
     StoreError::Unavailable { why: "the cluster has no shards for this keyspace yet".to_owned() }
+}
+
+/// Has a group carry out operations, for as long as the caller waits.
+async fn operate(group: &Group, write: Write) -> Result<Written, StoreError> {
+    tokio::time::timeout(write.by.remaining(), group.operate(write)).await.unwrap_or_else(|_| {
+        let why = format!("{} did not commit in time", group.shard());
+        Err(StoreError::Unknown { why })
+    })
 }
 
 async fn barrier(group: &Group, deadline: Deadline) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 //! Pure. A refused command changes nothing; every refusal names what stands in the way.
 
 mod intents;
+mod keyspaces;
 mod nodes;
 mod shards;
 
@@ -75,6 +76,9 @@ fn change(facts: &mut ClusterFacts, command: &SystemCommand, at: Context) -> Rep
         SystemCommand::RecordBackup(record) => record_backup(facts, record),
         SystemCommand::LoseReplica { shard, replica } => shards::lose(facts, *shard, *replica),
         SystemCommand::Reinit { node } => nodes::reinit(facts, *node),
+        SystemCommand::CreateKeyspace(spec) => keyspaces::create(facts, spec),
+        SystemCommand::SetKeyspace { keyspace, change } => keyspaces::set(facts, *keyspace, change),
+        SystemCommand::DropKeyspace { keyspace } => keyspaces::remove(facts, *keyspace),
     }
 }
 

@@ -12,6 +12,7 @@
 mod batch;
 mod bytes;
 mod health;
+mod notices;
 mod prepare;
 mod record;
 mod recover;
@@ -40,11 +41,13 @@ use crate::env::Env;
 use crate::env::fs::Disk;
 
 pub use health::SyncHealth;
+pub use notices::{Notices, Place};
 pub use replica::ReplicaLog;
 
 use health::Health;
+use notices::Done;
 use record::{Kind, Record};
-use state::{Command, Done, NewRecord, State};
+use state::{Command, NewRecord, State};
 
 /// Whose log it is: a shard, which of its histories, and which copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

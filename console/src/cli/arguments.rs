@@ -11,6 +11,7 @@ use super::backup::BackupCommand;
 use super::bench::BenchCommand;
 use super::console::ConsoleArguments;
 use super::events::EventsArguments;
+use super::keyspace::KeyspaceCommand;
 use super::kv::KvCommand;
 use super::node::NodeCommand;
 use super::repeat::Repeat;
@@ -81,6 +82,9 @@ pub(crate) enum Command {
     /// Read and write keys
     #[command(subcommand)]
     Kv(KvCommand),
+    /// Create, list, change and drop keyspaces: shards under one policy
+    #[command(subcommand)]
+    Keyspace(KeyspaceCommand),
     /// Act on a node
     #[command(subcommand)]
     Node(NodeCommand),
@@ -164,6 +168,16 @@ mod tests {
             "kv cas a b --expect c",
             "kv scan a --limit 3 --keys-only",
             "kv load /usr/share/doc --prefix x/ --max-bytes 1MiB --clients 8 --limit 10",
+            "kv put a b --ttl 30s --sync leader --keyspace orders --session f",
+            "kv delete a --sync all",
+            "kv get a --keyspace orders",
+            "kv batch",
+            "kv batch file --sync quorum",
+            "keyspace create orders --replicas 5 --shards 8 --zones strict --sync all",
+            "keyspace create orders --read bounded=500ms --grace 1min",
+            "keyspace list",
+            "keyspace set orders --replicas 3 --read session",
+            "keyspace drop orders --override orders",
             "kv load /usr/share/doc --verify",
             "kv load --verify /usr/share/doc",
             "bench put --clients 64 --secs 20 --json",
@@ -202,6 +216,13 @@ mod tests {
             "kv cas a b",
             "kv cas a b --expect c --expect-absent",
             "kv put a",
+            "kv put a b --ttl 0s",
+            "kv put a b --sync most",
+            "keyspace create",
+            "keyspace create orders --replicas 0",
+            "keyspace create orders --shards 5000",
+            "keyspace create orders --zones far",
+            "keyspace set orders",
             "bench outage",
             "bench outage --busiest --node n1",
             "restore b1",

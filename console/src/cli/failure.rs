@@ -197,7 +197,11 @@ mod tests {
 
     #[test]
     fn an_unknown_outcome_is_never_reported_as_failed() {
-        let error = CliError::from(ClientError::Unknown { attempts: 2, last: "closed".into() });
+        let error = CliError::from(ClientError::Unknown {
+            attempts: 2,
+            last: "closed".into(),
+            persisted_by: None,
+        });
         assert!(error.to_string().contains("may or may not"));
         assert_eq!(error.exit(), Exit::Unreachable);
     }

@@ -16,13 +16,13 @@ use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
 use evenkeel_shared::service::admin::Admin;
 use evenkeel_shared::service::peer::ContentHash;
 use evenkeel_shared::service::store::{
-    ReadReply, ReadRequest, Route, Routes, ScanItem, ScanReply, ScanRequest, Store, WriteReply,
-    WriteRequest,
+    BatchReply, BatchRequest, ReadReply, ReadRequest, Route, Routes, ScanItem, ScanReply,
+    ScanRequest, Store, WriteItem, WriteReply, WriteRequest,
 };
 use evenkeel_shared::version::{Hlc, Version};
 use evenkeel_shared::view::{
     ClusterView, Health, HealthCounts, NodeAddresses, NodeState, NodeView, Observer, ReplicaRole,
-    ReplicaState, ReplicaView, ShardHealth, ShardPhase, ShardView,
+    ReplicaState, ReplicaView, ShardHealth, ShardPhase, ShardView, SyncPolicy,
 };
 use evenkeel_shared::wire::codec::ServerTransport;
 use evenkeel_shared::wire::hello::{Service, Welcome, answer};
@@ -120,15 +120,16 @@ fn shard_of(slot: Slot) -> ShardId {
 
 impl State {
     fn apply(&mut self, request: WriteRequest) -> OperationResult {
-        if let Some(result) = self.results.get(&request.request) {
+        let WriteItem { request, key, action, .. } = request.item;
+        if let Some(result) = self.results.get(&request) {
             return result.clone();
         }
-        let slot = Slot::of(&request.key);
-        let at = (slot, request.key);
+        let slot = Slot::of(&key);
+        let at = (slot, key);
         let before = self.records.get(&at).cloned();
         let version =
             Version { shard: shard_of(slot), epoch: Epoch(1), term: 1, index: self.index + 1 };
-        let value = match request.action {
+        let value = match action {
             WriteAction::Put { value, .. } => Some(value),
             WriteAction::Delete => None,
             WriteAction::Add { .. } => return OperationResult::NotANumber,
@@ -152,7 +153,7 @@ impl State {
             None => drop(self.records.remove(&at)),
         }
         let result = OperationResult::Done { version, existed: before.is_some() };
-        self.results.insert(request.request, result.clone());
+        self.results.insert(request, result.clone());
         result
     }
 }
@@ -170,7 +171,12 @@ impl Store for Fake {
         {
             return Err(StoreError::Unknown { why: "the leader is gone".into() });
         }
-        Ok(WriteReply { result, leader: NodeId(1), hlc: Hlc(state.index), position: None })
+        let (leader, hlc, sync) = (NodeId(1), Hlc(state.index), SyncPolicy::Quorum);
+        Ok(WriteReply { result, leader, hlc, position: None, sync })
+    }
+
+    async fn write_batch(self, _: Context, _: BatchRequest) -> Result<BatchReply, StoreError> {
+        Err(StoreError::Refused { why: "this is a test".into() })
     }
 
     async fn read(self, _: Context, request: ReadRequest) -> Result<ReadReply, StoreError> {
@@ -178,6 +184,7 @@ impl Store for Fake {
         let found = state.records.get(&(Slot::of(&request.key), request.key)).cloned();
         Ok(ReadReply {
             found,
+            expires: None,
             level: request.level.name(),
             age_ms: Some(0),
             position: None,
@@ -225,6 +232,7 @@ impl Store for Fake {
             revision: 1,
             nodes: vec![(NodeId(1), self.address.clone())],
             shards: vec![route(1, SlotRange(0, 8_191)), route(2, SlotRange(8_192, 16_383))],
+            keyspaces: vec![(KeyspaceId(1), "default".into())],
         }
     }
 }

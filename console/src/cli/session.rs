@@ -98,6 +98,7 @@ impl Session {
             seeds: self.global.connect.clone(),
             client: ClientId(crate::random::bits()),
             keyspace: DEFAULT_KEYSPACE,
+            sync: None,
             timeout: self.timeout(),
             unix_ms: Arc::new(crate::clock::unix_ms),
         };

@@ -19,9 +19,12 @@ use evenkeel_shared::service::peer::{
     RaftMessage, SnapshotBegin, SnapshotChunk, SnapshotFinish,
 };
 use evenkeel_shared::service::store::{
-    ReadLevel, ReadRequest, Routing, ScanRequest, StoreRequest, StoreResponse, WriteRequest,
+    BatchRequest, ReadLevel, ReadRequest, Routing, ScanRequest, SessionToken, StoreRequest,
+    StoreResponse, WriteItem, WriteRequest,
 };
 use evenkeel_shared::service::watch::WatchRequest;
+use evenkeel_shared::version::Position;
+use evenkeel_shared::view::SyncPolicy;
 use evenkeel_shared::wire::codec::{CallerTransport, ServerTransport, decode, encode};
 use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::{Caller, Hello, Lane, Service, Welcome, answer};
@@ -324,16 +327,33 @@ fn peer_responses() -> Vec<PeerResponse> {
 fn store_requests() -> Vec<StoreRequest> {
     let (keyspace, routing) = (KeyspaceId(1), Routing::Forward);
     let key = Bytes::from_static(b"key");
-    let write = |action| {
+    let item = |action| {
         let key = key.clone();
-        let request = samples::request();
-        StoreRequest::Write { request: WriteRequest { request, keyspace, key, action, routing } }
+        WriteItem { request: samples::request(), key, action, ttl_ms: Some(5_000) }
     };
-    let mut requests: Vec<_> = samples::actions().into_iter().map(write).collect();
-    let level = ReadLevel::Linearizable;
-    requests.push(StoreRequest::Read {
-        request: ReadRequest { keyspace, key: key.clone(), level, routing },
+    let (sync, floor) = (Some(SyncPolicy::Leader), SyncPolicy::Quorum);
+    let items: Vec<_> = samples::actions().into_iter().map(item).collect();
+    let write = |item: &WriteItem| {
+        let item = item.clone();
+        StoreRequest::Write { request: WriteRequest { keyspace, item, sync, floor, routing } }
+    };
+    let mut requests: Vec<_> = items.iter().map(write).collect();
+    requests.push(StoreRequest::WriteBatch {
+        request: BatchRequest { keyspace, items, sync, floor, routing },
     });
+    let seen = Position { shard: samples::SHARD, history: samples::history(), term: 3, index: 9 };
+    let token = SessionToken { seen: Some(seen), provisional: vec![seen; 8] };
+    for level in [
+        ReadLevel::Linearizable,
+        ReadLevel::Session(token.clone()),
+        ReadLevel::Bounded(500),
+        ReadLevel::Any,
+        ReadLevel::Default(token),
+    ] {
+        let key = key.clone();
+        requests
+            .push(StoreRequest::Read { request: ReadRequest { keyspace, key, level, routing } });
+    }
     requests.push(StoreRequest::Scan {
         request: ScanRequest {
             keyspace,

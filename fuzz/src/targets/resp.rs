@@ -26,8 +26,8 @@ pub(super) struct Resp {
 type Records = Mutex<BTreeMap<Bytes, Bytes>>;
 
 /// A store in memory.
-#[derive(Default)]
-struct Memory(Records);
+#[derive(Clone, Default)]
+struct Memory(Arc<Records>);
 
 type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
 
@@ -42,6 +42,10 @@ impl Memory {
 }
 
 impl KeyValue for Memory {
+    fn connection(&self) -> Arc<dyn KeyValue> {
+        Arc::new(self.clone())
+    }
+
     fn get(&self, key: Bytes, _: Duration) -> Answer<Option<Bytes>> {
         self.with(|records| records.get(&key).cloned())
     }

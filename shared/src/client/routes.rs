@@ -45,6 +45,13 @@ impl RouteTable {
         self.routes.shards.iter().any(|route| route.shard == shard)
     }
 
+    /// The number of the keyspace of that name, or the names that there are.
+    pub(super) fn keyspace_named(&self, name: &str) -> Result<KeyspaceId, Vec<String>> {
+        let all = &self.routes.keyspaces;
+        let known = all.iter().find(|(_, known)| known == name).map(|(id, _)| *id);
+        known.ok_or_else(|| all.iter().map(|(_, name)| name.clone()).collect())
+    }
+
     pub(super) fn shard_of(&self, keyspace: KeyspaceId, slot: Slot) -> Option<ShardId> {
         let owns = |route: &&crate::service::store::Route| {
             route.keyspace == keyspace && route.slots.iter().any(|range| range.contains(slot))
@@ -121,6 +128,7 @@ mod tests {
                 slots: vec![SlotRange::ALL],
                 leader: Some(NodeId(2)),
             }],
+            keyspaces: vec![(KeyspaceId(1), "default".into())],
         });
         table
     }

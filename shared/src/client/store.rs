@@ -1,23 +1,29 @@
 //! Reads and writes with retries: one request id, as many attempts as the deadline allows.
 
+mod attempts;
+mod batch;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use attempts::Tries;
+
 use super::pool::Pool;
 use super::routes::RouteTable;
 use super::session::{Freshness, Session};
 use crate::command::{Expected, RequestId, WriteAction};
-use crate::error::{StoreError, WireError};
+use crate::error::StoreError;
 use crate::ids::{ClientId, KeyspaceId, ShardId};
 use crate::key::Slot;
 use crate::service::store::{
-    ReadLevel, ReadReply, ReadRequest, Routing, ScanReply, ScanRequest, StoreClient, WriteReply,
-    WriteRequest,
+    LevelName, ReadLevel, ReadReply, ReadRequest, Routing, ScanReply, ScanRequest, SessionToken,
+    StoreClient, WriteItem, WriteReply, WriteRequest,
 };
-use crate::version::Hlc;
+use crate::version::{Hlc, Position};
+use crate::view::SyncPolicy;
 use crate::wire::deadline::Deadline;
 
 /// How a store handle works.
@@ -29,6 +35,8 @@ pub struct StoreClientConfig {
     pub client: ClientId,
     /// The keyspace that is read and written.
     pub keyspace: KeyspaceId,
+    /// When writes are acknowledged; `None`: as the keyspace says.
+    pub sync: Option<SyncPolicy>,
     /// How long one request may take in all.
     pub timeout: Duration,
     /// Milliseconds since 1970, for the HLC of first attempts.
@@ -50,6 +58,9 @@ pub enum ClientError {
         attempts: u32,
         /// What the last attempt said.
         last: String,
+        /// On the disks of how many voters, of how many, when it is committed and was asked to be
+        /// on all of them.
+        persisted_by: Option<(u8, u8)>,
     },
     /// Nothing was done: the deadline passed without a node that could serve it.
     #[error("no answer after {attempts} attempts: {last}")]
@@ -75,16 +86,6 @@ pub struct StoreHandle {
     session: Session,
 }
 
-/// One attempt's failure.
-enum Failure {
-    /// Nothing was done.
-    Before(String),
-    /// It may have been done.
-    Maybe(String),
-    /// It can't be done.
-    Final(StoreError),
-}
-
 impl StoreHandle {
     /// A handle over a pool's connections.
     pub fn new(pool: Pool, config: StoreClientConfig) -> Self {
@@ -103,13 +104,12 @@ impl StoreHandle {
 
     /// Sets a value.
     pub async fn put(&self, key: Bytes, value: Bytes) -> Result<WriteReply, ClientError> {
-        let action = WriteAction::Put { value, expires: None };
-        self.write(self.request_id(), key, action, self.config.timeout).await
+        self.act(key, WriteAction::Put { value, expires: None }).await
     }
 
     /// Removes a record.
     pub async fn delete(&self, key: Bytes) -> Result<WriteReply, ClientError> {
-        self.write(self.request_id(), key, WriteAction::Delete, self.config.timeout).await
+        self.act(key, WriteAction::Delete).await
     }
 
     /// Sets a value if the record is as expected.
@@ -119,50 +119,96 @@ impl StoreHandle {
         expected: Expected,
         value: Bytes,
     ) -> Result<WriteReply, ClientError> {
-        let action = WriteAction::CompareAndSet { expected, value, expires: None };
-        self.write(self.request_id(), key, action, self.config.timeout).await
+        self.act(key, WriteAction::CompareAndSet { expected, value, expires: None }).await
     }
 
     /// Adds to a counter.
     pub async fn add(&self, key: Bytes, by: i64) -> Result<WriteReply, ClientError> {
-        let action = WriteAction::Add { by };
-        self.write(self.request_id(), key, action, self.config.timeout).await
+        self.act(key, WriteAction::Add { by }).await
+    }
+
+    async fn act(&self, key: Bytes, action: WriteAction) -> Result<WriteReply, ClientError> {
+        self.write(self.item(key, action), self.config.timeout).await
+    }
+
+    /// A write under a new request id.
+    pub fn item(&self, key: Bytes, action: WriteAction) -> WriteItem {
+        WriteItem { request: self.request_id(), key, action, ttl_ms: None }
     }
 
     /// Writes under an id that the caller keeps, so that an unknown outcome can be resolved by
     /// sending the same again.
     pub async fn write(
         &self,
-        request: RequestId,
-        key: Bytes,
-        action: WriteAction,
+        item: WriteItem,
         timeout: Duration,
     ) -> Result<WriteReply, ClientError> {
+        let slot = Slot::of(&item.key);
         let request = WriteRequest {
-            request,
             keyspace: self.config.keyspace,
-            key: key.clone(),
-            action,
+            item,
+            sync: self.config.sync,
+            floor: SyncPolicy::Leader,
             routing: Routing::Forward,
         };
-        let shard = Target::Key(Slot::of(&key));
         let reply = self
-            .attempts(shard, timeout, |client, deadline| {
-                let request = request.clone();
+            .attempts(Target::Key(slot), timeout, |client, deadline, tries| {
+                let request = WriteRequest { floor: self.floor([slot], tries), ..request.clone() };
                 async move { client.write(deadline.context(), request).await }
             })
             .await?;
         self.saw(reply.hlc);
-        self.session.saw(reply.position);
-        if let Some(shard) = self.shard(Slot::of(&key)) {
+        self.session.wrote(reply.position, reply.sync);
+        if let Some(shard) = self.shard(slot) {
             self.routes().led_by(shard, reply.leader);
         }
         Ok(reply)
     }
 
+    /// What a write must be acknowledged with at least: more than the leader's disk when an attempt
+    /// before may have taken effect, or the session can't keep track of one more such write.
+    fn floor(&self, slots: impl IntoIterator<Item = Slot>, tries: Tries) -> SyncPolicy {
+        let full = |slot| self.shard(slot).is_some_and(|shard| self.session.is_full(shard));
+        if tries == Tries::Again || slots.into_iter().any(full) {
+            SyncPolicy::Quorum
+        } else {
+            SyncPolicy::Leader
+        }
+    }
+
     /// Reads a value at the linearizable level.
     pub async fn get(&self, key: Bytes) -> Result<ReadReply, ClientError> {
         self.get_at(key, Freshness::Linearizable).await
+    }
+
+    /// The same handle, whose writes are acknowledged so; `None`: as the keyspace says.
+    #[must_use]
+    pub fn with_sync(mut self, sync: Option<SyncPolicy>) -> Self {
+        self.config.sync = sync;
+        self
+    }
+
+    /// The same handle for another keyspace, by its name; what the session has seen stays.
+    pub async fn in_keyspace(mut self, name: &str) -> Result<Self, ClientError> {
+        let deadline = Deadline::after(self.config.timeout);
+        let names = loop {
+            self.learn_any_routes().await;
+            let known = self.routes().keyspace_named(name);
+            match known {
+                Ok(id) => {
+                    self.config.keyspace = id;
+                    return Ok(self);
+                }
+                Err(names) if !names.is_empty() => break names,
+                Err(_) if deadline.is_over() => {
+                    let last = "no node tells the keyspaces".to_owned();
+                    return Err(ClientError::Unavailable { attempts: 1, last });
+                }
+                Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
+            }
+        };
+        let why = format!("there is no keyspace {name}, only {}", names.join(", "));
+        Err(StoreError::Invalid { why }.into())
     }
 
     /// Reads a value that is as fresh as asked for. Below linearizable, any node with a copy may
@@ -173,22 +219,26 @@ impl StoreHandle {
             // What the session has seen is told by shard: the map has to be known first.
             self.learn_any_routes().await;
         }
-        let request = ReadRequest {
-            keyspace: self.config.keyspace,
-            key,
-            level: self.level(slot, fresh),
-            routing: Routing::Forward,
+        let level = self.level(slot, fresh);
+        let token = match &level {
+            ReadLevel::Session(token) | ReadLevel::Default(token) => token.clone(),
+            _ => SessionToken::default(),
         };
-        let leader = fresh == Freshness::Linearizable;
+        let keyspace = self.config.keyspace;
+        let request = ReadRequest { keyspace, key, level, routing: Routing::Forward };
+        let leader = matches!(fresh, Freshness::Linearizable | Freshness::Default);
         let target = if leader { Target::Key(slot) } else { Target::Named };
         let reply = self
-            .attempts(target, self.config.timeout, |client, deadline| {
+            .attempts(target, self.config.timeout, |client, deadline, _| {
                 let request = request.clone();
                 async move { client.read(deadline.context(), request).await }
             })
             .await?;
         self.saw(reply.hlc);
         self.session.saw(reply.position);
+        if reply.level == LevelName::Session {
+            self.session.confirmed(&token);
+        }
         if let (Some(shard), Some(leader)) = (self.shard(slot), reply.leader) {
             self.routes().led_by(shard, leader);
         }
@@ -214,18 +264,22 @@ impl StoreHandle {
             Freshness::Bounded(age) => {
                 ReadLevel::Bounded(u32::try_from(age.as_millis()).unwrap_or(u32::MAX))
             }
-            Freshness::Session => {
-                let shard = self.shard(slot);
-                let seen = shard.and_then(|shard| self.session.position(shard));
-                // A shard that serves no more may have held this key: only the cluster can tell
-                // whether the session still has a past there.
-                let gone = || {
-                    let seen = self.session.positions();
-                    seen.into_iter().find(|seen| !self.routes().serves(seen.shard))
-                };
-                ReadLevel::Session(seen.or_else(gone))
-            }
+            Freshness::Session => ReadLevel::Session(self.token(slot)),
+            Freshness::Default => ReadLevel::Default(self.token(slot)),
         }
+    }
+
+    fn token(&self, slot: Slot) -> SessionToken {
+        let known = self.shard(slot).and_then(|shard| self.session.token(shard));
+        // A shard that serves no more may have held this key: only the cluster can tell whether
+        // the session still has a past there.
+        let gone = || {
+            let routes = self.routes();
+            let serves = |seen: &Position| routes.serves(seen.shard);
+            let mut all = self.session.tokens().into_iter();
+            all.find(|token| !token.seen.iter().chain(&token.provisional).all(serves))
+        };
+        known.or_else(gone).unwrap_or_default()
     }
 
     async fn learn_any_routes(&self) {
@@ -242,93 +296,11 @@ impl StoreHandle {
         let request =
             ScanRequest { keyspace: self.config.keyspace, routing: Routing::Forward, ..page };
         let target = request.shard.map_or(Target::Any, Target::Shard);
-        self.attempts(target, self.config.timeout, |client, deadline| {
+        self.attempts(target, self.config.timeout, |client, deadline, _| {
             let request = request.clone();
             async move { client.scan(deadline.context(), request).await }
         })
         .await
-    }
-
-    /// Tries until it is answered or the time is over.
-    async fn attempts<T, F, Fut>(
-        &self,
-        target: Target,
-        timeout: Duration,
-        call: F,
-    ) -> Result<T, ClientError>
-    where
-        F: Fn(StoreClient, Deadline) -> Fut,
-        Fut: Future<Output = Result<Result<T, StoreError>, tarpc::client::RpcError>>,
-    {
-        let deadline = Deadline::after(timeout);
-        let (mut attempts, mut maybe_done, mut avoid) = (0, false, None::<String>);
-        loop {
-            attempts += 1;
-            let address = self.choose(target, avoid.as_deref());
-            let last = match self.attempt(address.as_deref(), deadline, &call).await {
-                Ok(reply) => return Ok(reply),
-                // A retry that was refused says nothing about the attempt before it.
-                Err(Failure::Final(error)) if !maybe_done => return Err(error.into()),
-                Err(Failure::Final(error)) => {
-                    return Err(ClientError::Unknown { attempts, last: error.to_string() });
-                }
-                Err(Failure::Before(last)) => last,
-                Err(Failure::Maybe(last)) => {
-                    maybe_done = true;
-                    last
-                }
-            };
-            self.forget_leader(target, address.as_deref());
-            avoid = address;
-            if deadline.is_over() {
-                return Err(if maybe_done {
-                    ClientError::Unknown { attempts, last }
-                } else {
-                    ClientError::Unavailable { attempts, last }
-                });
-            }
-            tokio::time::sleep(RETRY_PAUSE.min(deadline.remaining())).await;
-        }
-    }
-
-    async fn attempt<T, F, Fut>(
-        &self,
-        address: Option<&str>,
-        deadline: Deadline,
-        call: &F,
-    ) -> Result<T, Failure>
-    where
-        F: Fn(StoreClient, Deadline) -> Fut,
-        Fut: Future<Output = Result<Result<T, StoreError>, tarpc::client::RpcError>>,
-    {
-        let address = address.ok_or_else(|| Failure::Before("no address to ask".to_owned()))?;
-        let attempt = deadline.at_most(ATTEMPT_TIMEOUT);
-        let dialled = tokio::time::timeout(attempt.remaining(), self.pool.store(address)).await;
-        let client = match dialled {
-            Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Err(Failure::Before(describe(&error))),
-            Err(_) => return Err(Failure::Before(format!("{address} did not answer in time"))),
-        };
-        if self.routes().is_empty() {
-            self.learn_routes(&client, attempt).await;
-        }
-        match call(client, attempt).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(error @ StoreError::Unknown { .. })) => Err(Failure::Maybe(error.to_string())),
-            Ok(Err(error)) if error.is_retriable() => {
-                if let StoreError::NotLeader { shard, leader: Some(leader) } = &error {
-                    self.routes().led_by(*shard, *leader);
-                }
-                Err(Failure::Before(error.to_string()))
-            }
-            Ok(Err(error)) => Err(Failure::Final(error)),
-            Err(error) => {
-                if matches!(error, tarpc::client::RpcError::DeadlineExceeded) {
-                    self.pool.distrust_store(address);
-                }
-                Err(Failure::Maybe(format!("{address}: {error}")))
-            }
-        }
     }
 
     async fn learn_routes(&self, client: &StoreClient, deadline: Deadline) {
@@ -381,15 +353,4 @@ enum Target {
     Any,
     /// One of the nodes that were named at the start.
     Named,
-}
-
-/// An error with its causes, in one line.
-fn describe(error: &WireError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

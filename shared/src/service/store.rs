@@ -8,12 +8,15 @@ use crate::error::StoreError;
 use crate::ids::{KeyspaceId, NodeId, ShardId};
 use crate::key::{Slot, SlotRange};
 use crate::version::{Hlc, Position, Version};
+use crate::view::{ReadDefault, SyncPolicy};
 
 /// The store's service.
 #[tarpc::service]
 pub trait Store {
     /// Writes one key; forwarded to the shard's leader unless `routing` says not to.
     async fn write(request: WriteRequest) -> Result<WriteReply, StoreError>;
+    /// Writes several keys: those of one shard in one log entry, seen all or none.
+    async fn write_batch(request: BatchRequest) -> Result<BatchReply, StoreError>;
     /// Reads one key.
     async fn read(request: ReadRequest) -> Result<ReadReply, StoreError>;
     /// Reads one page of the keys with a prefix, shard by shard.
@@ -35,16 +38,31 @@ pub enum Routing {
 /// Writes one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteRequest {
-    /// Under which it is applied once.
-    pub request: RequestId,
     /// Whose key.
     pub keyspace: KeyspaceId,
+    /// What to write.
+    pub item: WriteItem,
+    /// When it is acknowledged; `None`: as the keyspace says.
+    pub sync: Option<SyncPolicy>,
+    /// It is never acknowledged earlier than this, whatever else is said. A retry asks for a
+    /// quorum: only the shard's log can tell whether the first attempt has taken effect.
+    pub floor: SyncPolicy,
+    /// What to do when not led here.
+    pub routing: Routing,
+}
+
+/// One key's write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteItem {
+    /// Under which it is applied once.
+    pub request: RequestId,
     /// The key.
     pub key: Bytes,
     /// What to do with it.
     pub action: WriteAction,
-    /// What to do when not led here.
-    pub routing: Routing,
+    /// The record ends so many milliseconds after the shard's leader has taken the write, by the
+    /// shard's own time; overrules the action's own end.
+    pub ttl_ms: Option<u64>,
 }
 
 /// What a write gave.
@@ -56,22 +74,87 @@ pub struct WriteReply {
     pub leader: NodeId,
     /// The leader's time: clients carry the highest that they have seen.
     pub hlc: Hlc,
-    /// How far the session has seen the shard with this.
+    /// How far the session has seen the shard with this; where a provisional write will stand.
     pub position: Option<Position>,
+    /// Whose disks had it when it was acknowledged: never less than was asked for.
+    pub sync: SyncPolicy,
+}
+
+/// Writes several keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchRequest {
+    /// Whose keys.
+    pub keyspace: KeyspaceId,
+    /// What to write; no key twice.
+    pub items: Vec<WriteItem>,
+    /// When it is acknowledged; `None`: as the keyspace says.
+    pub sync: Option<SyncPolicy>,
+    /// As of a single write.
+    pub floor: SyncPolicy,
+    /// What to do with the keys of shards that are not led here.
+    pub routing: Routing,
+}
+
+/// What a batch gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchReply {
+    /// One for each shard that was written, in no order.
+    pub parts: Vec<BatchPart>,
+}
+
+/// What became of the keys of one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchPart {
+    /// The shard.
+    pub shard: ShardId,
+    /// Which of the request's items went there.
+    pub items: Vec<u32>,
+    /// What each of them did, in that order; an error goes for all of them.
+    pub outcome: Result<Vec<OperationResult>, StoreError>,
+    /// Who led it.
+    pub leader: Option<NodeId>,
+    /// As of a single write.
+    pub position: Option<Position>,
+    /// As of a single write.
+    pub sync: SyncPolicy,
 }
 
 /// How fresh a read must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadLevel {
     /// Sees every write acknowledged before the read began.
     #[default]
     Linearizable,
-    /// Sees at least what the session has seen of this shard; `None`: nothing yet.
-    Session(Option<Position>),
+    /// Sees at least what the session has seen and written of this shard.
+    Session(SessionToken),
     /// Sees every write acknowledged more than this many milliseconds before the read began.
     Bounded(u32),
     /// Whatever the nearest copy has.
     Any,
+    /// As the keyspace says; the token is for one that says session.
+    Default(SessionToken),
+}
+
+/// What a session knows of one shard (safety rule 18).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionToken {
+    /// How far it has seen the shard; `None`: not at all.
+    pub seen: Option<Position>,
+    /// Where its provisional writes stand that nobody has confirmed: the last one of each term.
+    pub provisional: Vec<Position>,
+}
+
+impl SessionToken {
+    /// Whether a copy that can't say anything of the session's past would do.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_none() && self.provisional.is_empty()
+    }
+
+    /// The index that a copy must have applied to show all of it.
+    pub fn index(&self) -> u64 {
+        let positions = self.seen.iter().chain(&self.provisional);
+        positions.map(|position| position.index).max().unwrap_or(0)
+    }
 }
 
 /// The name of a level.
@@ -93,10 +176,22 @@ impl ReadLevel {
     /// Its name.
     pub fn name(&self) -> LevelName {
         match self {
-            Self::Linearizable => LevelName::Linearizable,
+            Self::Linearizable | Self::Default(_) => LevelName::Linearizable,
             Self::Session(_) => LevelName::Session,
             Self::Bounded(_) => LevelName::Bounded,
             Self::Any => LevelName::Any,
+        }
+    }
+
+    /// What it comes to under a keyspace's default.
+    #[must_use]
+    pub fn under(self, default: ReadDefault) -> Self {
+        let Self::Default(token) = self else { return self };
+        match default {
+            ReadDefault::Linearizable => Self::Linearizable,
+            ReadDefault::Session => Self::Session(token),
+            ReadDefault::Bounded(age_ms) => Self::Bounded(age_ms),
+            ReadDefault::Any => Self::Any,
         }
     }
 }
@@ -119,6 +214,8 @@ pub struct ReadRequest {
 pub struct ReadReply {
     /// The value and its version, if there is a record.
     pub found: Option<(Bytes, Version)>,
+    /// When the record ends, if it does.
+    pub expires: Option<Hlc>,
     /// The level that the reply really has.
     pub level: LevelName,
     /// Every write acknowledged so many milliseconds before the reply is in it; `None`: not known.
@@ -189,6 +286,8 @@ pub struct Routes {
     pub nodes: Vec<(NodeId, String)>,
     /// Every serving shard, its keyspace, slots and leader.
     pub shards: Vec<Route>,
+    /// Every keyspace and its name.
+    pub keyspaces: Vec<(KeyspaceId, String)>,
 }
 
 /// One shard's route.

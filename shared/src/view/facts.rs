@@ -27,6 +27,9 @@ pub struct ClusterFacts {
     pub backups: Vec<BackupRecord>,
     /// The next number of each kind; none is given out twice.
     pub next: NextNumbers,
+    /// What keyspaces promise beside their policies. It came later, and lies in a row of its own.
+    #[serde(skip)]
+    pub promises: Promises,
 }
 
 /// Counters of ids that are never reused.
@@ -52,6 +55,16 @@ impl ClusterFacts {
                 && shard.slots.iter().any(|range| range.contains(slot))
         };
         self.shards.values().find(serves).map(|shard| shard.id)
+    }
+
+    /// The keyspace of that name.
+    pub fn keyspace_named(&self, name: &str) -> Option<&KeyspaceFacts> {
+        self.keyspaces.values().find(|keyspace| keyspace.name == name)
+    }
+
+    /// What a keyspace promises when a request says nothing.
+    pub fn promise(&self, keyspace: KeyspaceId) -> Promise {
+        self.promises.of.get(&keyspace).copied().unwrap_or_default()
     }
 
     /// The node of that name.
@@ -130,7 +143,8 @@ pub struct Policy {
 }
 
 /// When a write is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SyncPolicy {
     /// After the leader's own fsync; may be lost with the leader.
     Leader,
@@ -139,6 +153,81 @@ pub enum SyncPolicy {
     Quorum,
     /// After fsync on every voter.
     All,
+}
+
+/// What keyspaces promise beside their policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promises {
+    /// The highest number that a keyspace has had, if it was created after the cluster.
+    pub highest: u32,
+    /// Each keyspace that promises anything but the default.
+    pub of: BTreeMap<KeyspaceId, Promise>,
+}
+
+/// What one keyspace promises beside its policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    /// How fresh a read is that doesn't say.
+    pub read: ReadDefault,
+    /// How copies are spread over zones.
+    pub zones: ZoneRule,
+}
+
+/// How fresh a read is that doesn't say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReadDefault {
+    /// Sees every write acknowledged before the read began.
+    #[default]
+    Linearizable,
+    /// Sees all that the session has seen and written.
+    Session,
+    /// Sees every write acknowledged more than this many milliseconds before.
+    Bounded(u32),
+    /// Whatever the nearest copy has.
+    Any,
+}
+
+/// How copies of one shard are spread over zones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ZoneRule {
+    /// As evenly as the zones allow.
+    #[default]
+    Spread,
+    /// Never two in one zone: rather too few copies.
+    Strict,
+    /// Zones don't count.
+    Ignore,
+}
+
+/// A keyspace to be created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyspaceSpec {
+    /// Its name, unique in the cluster.
+    pub name: String,
+    /// How many shards it is cut into.
+    pub shards: u16,
+    /// How they are kept.
+    pub policy: Policy,
+    /// What it promises besides.
+    pub promise: Promise,
+    /// The number that it had, when a restore creates it anew.
+    pub number: Option<KeyspaceId>,
+}
+
+/// What is to change of a keyspace; what is `None` stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyspaceChange {
+    /// Copies of each shard.
+    pub replicas: Option<u8>,
+    /// When a write is acknowledged.
+    pub sync: Option<SyncPolicy>,
+    /// How long a node may be DOWN before its replicas are replaced, in milliseconds.
+    pub grace_ms: Option<u64>,
+    /// How fresh a read is that doesn't say.
+    pub read: Option<ReadDefault>,
+    /// How copies are spread over zones.
+    pub zones: Option<ZoneRule>,
 }
 
 /// One shard, as it is wanted.

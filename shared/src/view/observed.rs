@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{BackupRecord, Intent, NodeAddresses, ReplicaRole, ShardPhase};
+use super::facts::{BackupRecord, Intent, NodeAddresses, Policy, Promise, ReplicaRole, ShardPhase};
 use crate::heartbeat::Load;
 use crate::ids::{ClusterId, Epoch, Incarnation, KeyspaceId, NodeId, ReplicaId, ShardId};
 use crate::key::SlotRange;
@@ -38,6 +38,29 @@ pub struct ClusterView {
     pub intents: Vec<Intent>,
     /// The backup catalogue, newest last.
     pub backups: Vec<BackupRecord>,
+    /// Every keyspace, by id.
+    pub keyspaces: Vec<KeyspaceView>,
+}
+
+/// One keyspace: what it promises, and how its shards are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyspaceView {
+    /// Its number.
+    pub id: KeyspaceId,
+    /// Its name.
+    pub name: String,
+    /// How many shards it should have.
+    pub shards: u16,
+    /// How they are kept.
+    pub policy: Policy,
+    /// What it promises besides.
+    pub promise: Promise,
+    /// How its serving shards are; `nodes_` are not counted here.
+    pub counts: HealthCounts,
+    /// Operations a second of all its shards; `None` while a leader has not told.
+    pub ops_s: Option<f64>,
+    /// Bytes of all its shards' logs; `None` while a leader has not told.
+    pub log_bytes: Option<u64>,
 }
 
 /// The headline.

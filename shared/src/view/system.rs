@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::{
-    BackupRecord, ClusterFacts, IntentKind, IntentPhase, JoinRequest, NodeIntent, ReplicaRole,
-    ShardPhase,
+    BackupRecord, ClusterFacts, IntentKind, IntentPhase, JoinRequest, KeyspaceChange, KeyspaceSpec,
+    NodeIntent, ReplicaRole, ShardPhase,
 };
 use crate::event::Event;
 use crate::ids::{Epoch, History, IntentId, KeyspaceId, NodeId, ReplicaId, ShardId};
@@ -115,5 +115,19 @@ pub enum SystemCommand {
     Reinit {
         /// The node.
         node: NodeId,
+    },
+    /// A new keyspace; the controller gives it shards.
+    CreateKeyspace(KeyspaceSpec),
+    /// A keyspace is kept otherwise from now on.
+    SetKeyspace {
+        /// Which.
+        keyspace: KeyspaceId,
+        /// How.
+        change: KeyspaceChange,
+    },
+    /// A keyspace goes, with its shards and all that is in them.
+    DropKeyspace {
+        /// Which.
+        keyspace: KeyspaceId,
     },
 }

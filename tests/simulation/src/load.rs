@@ -60,6 +60,7 @@ impl Clients {
             seeds: (0..self.layout.agents).map(address).collect(),
             client: ClientId(self.seed.number("client", which)),
             keyspace: KeyspaceId(1),
+            sync: None,
             timeout: REQUEST_MAX,
             unix_ms: Arc::new(env::unix_ms),
         };

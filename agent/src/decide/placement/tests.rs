@@ -14,6 +14,7 @@ use crate::decide::script;
 #[derive(Default)]
 struct Runner {
     nodes: Vec<Candidate>,
+    zones: ZoneRule,
 }
 
 impl goldenscript::Runner for Runner {
@@ -34,11 +35,20 @@ impl goldenscript::Runner for Runner {
                     self.nodes.push(Candidate { node, zone, capacity, holds });
                 }
             }
+            // zones spread|strict|ignore
+            "zones" => {
+                self.zones = match args.next_pos().ok_or("which rule?")? {
+                    "spread" => ZoneRule::Spread,
+                    "strict" => ZoneRule::Strict,
+                    "ignore" => ZoneRule::Ignore,
+                    other => return Err(format!("unknown rule {other}").into()),
+                };
+            }
             // place shards=N [replicas=3]
             "place" => {
                 let shards = script::key(&mut args, "shards")?.unwrap_or(1);
                 let replicas = script::key(&mut args, "replicas")?.unwrap_or(3);
-                let placement = place(&self.nodes, shards, replicas);
+                let placement = place(&self.nodes, shards, Spread { replicas, zones: self.zones });
                 for nodes in &placement.shards {
                     let ids: Vec<u32> = nodes.iter().map(|node| node.0).collect();
                     writeln!(out, "{ids:?}")?;
@@ -77,7 +87,7 @@ proptest! {
             holds: 0,
         }).collect();
         let all: BTreeSet<&str> = nodes.iter().map(|node| node.zone.as_str()).collect();
-        for placed in place(&nodes, shards, replicas).shards {
+        for placed in place(&nodes, shards, Spread { replicas, zones: ZoneRule::Spread }).shards {
             let distinct: BTreeSet<NodeId> = placed.iter().copied().collect();
             prop_assert_eq!(distinct.len(), usize::from(replicas).min(nodes.len()));
             let used: BTreeSet<&str> = nodes.iter()

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
-use evenkeel_shared::view::{NodeState, ReplicaRole};
+use evenkeel_shared::view::{NodeState, ReplicaRole, ZoneRule};
 
 use super::super::facts::{members, name, system_voters};
 use super::super::placement::crowding;
@@ -97,7 +97,8 @@ impl Case<'_> {
         let mut ordered = Vec::new();
         while !ready.is_empty() {
             let zone = |replica: &ReplicaId| self.zone(replica.node()).unwrap_or_default();
-            let rank = |replica: &ReplicaId| (crowding(&zones, zone(replica)), *replica);
+            let rank =
+                |replica: &ReplicaId| (crowding(ZoneRule::Spread, &zones, zone(replica)), *replica);
             let Some(next) = ready.iter().copied().min_by_key(rank) else { break };
             zones.push(zone(&next));
             ready.retain(|replica| *replica != next);

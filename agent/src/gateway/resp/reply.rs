@@ -37,7 +37,7 @@ impl Reply {
             | StoreError::WrongShard { .. }
             | StoreError::Busy { .. } => "TRYAGAIN",
             // No code of Redis says this: the write may or may not take effect (law 2).
-            StoreError::Unknown { .. } => "UNKNOWN",
+            StoreError::Unknown { .. } | StoreError::NotEverywhere { .. } => "UNKNOWN",
             StoreError::Invalid { .. }
             | StoreError::Refused { .. }
             | StoreError::SessionBroken { .. } => "ERR",

@@ -63,6 +63,10 @@ impl Store {
 }
 
 impl KeyValue for Store {
+    fn connection(&self) -> Arc<dyn KeyValue> {
+        Arc::new(self.clone())
+    }
+
     fn get(
         &self,
         key: Bytes,

@@ -5,21 +5,18 @@
 
 use std::time::Duration;
 
-use evenkeel_shared::command::{Batch, OperationResult, WriteAction};
-use evenkeel_shared::error::StoreError;
-use evenkeel_shared::ids::ShardId;
-use evenkeel_shared::version::Version;
-use openraft::async_runtime::WatchReceiver;
-use tokio::sync::oneshot;
-
+use super::proposer::{Waiters, Written};
 use crate::planted::{self, Bug};
 use crate::store::machine::Machine;
 use crate::store::raft::Raft;
+use evenkeel_shared::command::{Batch, OperationResult, WriteAction};
+use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::version::Version;
+use evenkeel_shared::view::SyncPolicy;
+use openraft::async_runtime::WatchReceiver;
 
 /// How long the leader's own log may take.
 const APPEND_MAX: Duration = Duration::from_millis(500);
-
-type Replies = Vec<oneshot::Sender<Result<OperationResult, StoreError>>>;
 
 /// What is said of a batch before a quorum has it.
 pub(super) struct Acknowledgement {
@@ -41,22 +38,29 @@ impl Acknowledgement {
     }
 
     /// Answers whoever is answered early; gives back who must wait.
-    pub(super) async fn give(self, raft: &Raft, machine: &Machine, replies: Replies) -> Replies {
+    pub(super) async fn give(
+        self,
+        raft: &Raft,
+        machine: &Machine,
+        mut waiters: Waiters,
+    ) -> Waiters {
         if !planted::has(Bug::AckBeforeQuorum) {
-            return replies;
+            return waiters;
         }
         // The entry is queued and not yet in the log.
         let last = raft.metrics().borrow_watched().last_log_index;
         let index = last.map_or(0, |last| last + 1);
         let appended = raft.wait(Some(APPEND_MAX)).log_index_at_least(Some(index), "").await;
-        let (Ok(metrics), Some(existed)) = (appended, self.existed) else { return replies };
+        let (Ok(metrics), Some(existed)) = (appended, self.existed) else { return waiters };
         let status = machine.status();
         let (shard, epoch, term) = (self.shard, status.epoch, metrics.current_term);
         let version = Version { shard, epoch, term, index };
-        for (reply, existed) in replies.into_iter().zip(existed) {
-            // The caller may have stopped waiting.
-            let _ = reply.send(Ok(OperationResult::Done { version, existed }));
+        for waiter in waiters.all_mut() {
+            let done = |existed: &bool| OperationResult::Done { version, existed: *existed };
+            let results = existed.get(waiter.range()).unwrap_or_default().iter().map(done);
+            let (place, sync) = ((term, index), SyncPolicy::Quorum);
+            waiter.answer(Ok(Written { results: results.collect(), place, sync }));
         }
-        Replies::new()
+        waiters
     }
 }

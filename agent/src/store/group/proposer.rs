@@ -4,19 +4,27 @@
 //! While a few entries are on their way, what arrives waits and shares the next one. A planned
 //! move can hold proposals for a moment.
 
+mod everywhere;
+mod waiters;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use evenkeel_shared::command::{Applied, Batch, Command, Operation, OperationResult, WriteAction};
+use evenkeel_shared::command::{
+    Applied, Batch, Command, Operation, OperationResult, RequestId, WriteAction,
+};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{ReplicaId, ShardId};
 use evenkeel_shared::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, PROPOSALS_QUEUED_MAX};
-use evenkeel_shared::version::Hlc;
+use evenkeel_shared::version::{Hlc, Version};
+use evenkeel_shared::view::SyncPolicy;
+use evenkeel_shared::wire::deadline::Deadline;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -24,7 +32,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::env::Env;
 use crate::store::machine::Machine;
-use crate::store::raft::Raft;
+use crate::store::raft::{Metrics, Raft};
+use crate::store::wal::{Notices, Place};
+use waiters::Settling;
+pub(super) use waiters::Waiters;
 
 /// Entries on their way at once: enough to keep the log busy, few enough for batches to form.
 const PIPELINE: usize = 4;
@@ -32,8 +43,30 @@ const PIPELINE: usize = 4;
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Proposal {
-    Operation(Box<Operation>, Reply<OperationResult>),
+    Write(Write, Reply<Written>),
     Command(Box<Command>, Reply<Applied>),
+}
+
+/// Operations that go into one entry, and when they are acknowledged.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// No key stands in them twice.
+    pub operations: Vec<Operation>,
+    /// When they are acknowledged; raised to a quorum where the leader's disk can't be enough.
+    pub sync: SyncPolicy,
+    /// When the caller stops waiting for all voters.
+    pub by: Deadline,
+}
+
+/// What became of operations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// One for each.
+    pub results: Vec<OperationResult>,
+    /// Where their entry stands.
+    pub place: Place,
+    /// Whose disks had it when they were acknowledged.
+    pub sync: SyncPolicy,
 }
 
 /// Whether proposals pass.
@@ -60,9 +93,10 @@ impl Proposer {
         raft: Raft,
         machine: Machine,
         env: Env,
-        shard: ShardId,
+        notices: Notices,
         tasks: &CancellationToken,
     ) -> Self {
+        let shard = machine.id().shard;
         let (queue, proposals) = mpsc::channel(PROPOSALS_QUEUED_MAX);
         let (gate, gate_seen) = watch::channel(Gate::Open);
         let waiting_since_us = Arc::new(AtomicU64::new(0));
@@ -71,8 +105,11 @@ impl Proposer {
             machine,
             env,
             shard,
+            notices,
             last: Hlc::default(),
             in_flight: FuturesUnordered::new(),
+            commands_in_flight: 0,
+            settling: FuturesUnordered::new(),
             waiting: None,
             waiting_since_us: waiting_since_us.clone(),
         };
@@ -80,10 +117,10 @@ impl Proposer {
         Self { shard, queue, gate: Arc::new(gate), waiting_since_us }
     }
 
-    /// Proposes one operation.
-    pub async fn operation(&self, operation: Operation) -> Result<OperationResult, StoreError> {
+    /// Proposes operations that share an entry with each other, and with others that wait.
+    pub async fn write(&self, write: Write) -> Result<Written, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Proposal::Operation(Box::new(operation), reply))?;
+        self.enqueue(Proposal::Write(write, reply))?;
         answer.await.unwrap_or_else(|_| Err(self.abandoned()))
     }
 
@@ -126,15 +163,22 @@ struct Worker {
     machine: Machine,
     env: Env,
     shard: ShardId,
+    notices: Notices,
     last: Hlc,
-    in_flight: FuturesUnordered<BoxFuture<'static, ()>>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Ended>>,
+    commands_in_flight: usize,
+    /// Entries that are committed and applied, and whose callers wait for all voters' disks.
+    settling: FuturesUnordered<BoxFuture<'static, ()>>,
     /// Read from the queue, but it did not fit the entry before.
     waiting: Option<Proposal>,
     waiting_since_us: Arc<AtomicU64>,
 }
 
-/// Operations that share an entry, with those who wait for them.
-type Gathered = (Vec<Operation>, Vec<Reply<OperationResult>>);
+/// What an entry leaves behind when it is answered.
+enum Ended {
+    Command,
+    Batch(Option<Settling>),
+}
 
 impl Worker {
     async fn run(
@@ -153,9 +197,10 @@ impl Worker {
             tokio::select! {
                 biased;
                 () = ended.cancelled() => return,
-                Some(()) = self.in_flight.next(), if !self.in_flight.is_empty() => {
-                    self.note_progress();
+                Some(ended) = self.in_flight.next(), if !self.in_flight.is_empty() => {
+                    self.end(ended);
                 }
+                Some(()) = self.settling.next(), if !self.settling.is_empty() => {}
                 changed = gate.changed() => if changed.is_err() { return },
                 next = proposals.recv(), if room => match next {
                     Some(proposal) => self.propose(proposal, &mut proposals).await,
@@ -163,6 +208,17 @@ impl Worker {
                 },
             }
         }
+    }
+
+    fn end(&mut self, ended: Ended) {
+        match ended {
+            Ended::Command => self.commands_in_flight -= 1,
+            Ended::Batch(None) => {}
+            Ended::Batch(Some(settling)) => {
+                self.settling.push(Box::pin(everywhere::settle(self.raft.clone(), settling)));
+            }
+        }
+        self.note_progress();
     }
 
     fn note_progress(&self) {
@@ -180,20 +236,27 @@ impl Worker {
             Proposal::Command(command, reply) => {
                 let command = with_hlc(*command, self.stamp());
                 let entry = Self::write(self.raft.clone(), self.shard, command).await;
+                self.commands_in_flight += 1;
                 self.in_flight.push(Box::pin(async move {
                     // The caller may have stopped waiting.
-                    let _ = reply.send(entry.await);
+                    let _ = reply.send(entry.await.map(|(applied, _)| applied));
+                    Ended::Command
                 }));
             }
-            Proposal::Operation(operation, reply) => {
-                let (operations, replies) = self.gather(*operation, reply, queue);
-                let batch = Batch { hlc: self.stamp(), operations };
+            Proposal::Write(write, reply) => {
+                let (operations, mut waiters) = self.gather(write, reply, queue);
+                self.raise(&operations, &mut waiters).await;
+                let hlc = self.stamp();
+                let batch = Batch { hlc, operations };
+                let synced = self.ask_for_sync(&batch, &waiters);
                 #[cfg(feature = "planted-bugs")]
                 let early = super::early::Acknowledgement::of(self.shard, &batch, &self.machine);
                 let entry = Self::write(self.raft.clone(), self.shard, Command::Batch(batch)).await;
                 #[cfg(feature = "planted-bugs")]
-                let replies = early.give(&self.raft, &self.machine, replies).await;
-                self.in_flight.push(Box::pin(async move { answer_all(entry.await, replies) }));
+                let waiters = early.give(&self.raft, &self.machine, waiters).await;
+                self.in_flight.push(Box::pin(async move {
+                    Ended::Batch(waiters.answer(entry, synced).await)
+                }));
             }
         }
         if was_idle {
@@ -205,30 +268,74 @@ impl Worker {
     /// operations of an entry write one version, and a version must name one value of its key.
     fn gather(
         &mut self,
-        first: Operation,
-        reply: Reply<OperationResult>,
+        first: Write,
+        reply: Reply<Written>,
         queue: &mut mpsc::Receiver<Proposal>,
-    ) -> Gathered {
-        let mut bytes = size(&first);
-        let mut keys = BTreeSet::from([first.key.clone()]);
-        let (mut operations, mut replies) = (vec![first], vec![reply]);
+    ) -> (Vec<Operation>, Waiters) {
+        let mut bytes: usize = first.operations.iter().map(size).sum();
+        let mut keys: BTreeSet<_> = first.operations.iter().map(|one| one.key.clone()).collect();
+        let mut waiters = Waiters::default();
+        let mut operations = waiters.add(first, reply);
         while operations.len() < BATCH_OPERATIONS_MAX {
-            match queue.try_recv() {
-                Ok(Proposal::Operation(next, reply))
-                    if bytes + size(&next) <= BATCH_BYTES_MAX && keys.insert(next.key.clone()) =>
-                {
-                    bytes += size(&next);
-                    operations.push(*next);
-                    replies.push(reply);
-                }
-                Ok(other) => {
-                    self.waiting = Some(other);
-                    break;
-                }
-                Err(_) => break,
+            let next = queue.try_recv();
+            let Ok(Proposal::Write(next, reply)) = next else {
+                self.waiting = next.ok();
+                break;
+            };
+            let more: usize = next.operations.iter().map(size).sum();
+            let fits = bytes + more <= BATCH_BYTES_MAX
+                && operations.len() + next.operations.len() <= BATCH_OPERATIONS_MAX
+                && next.operations.iter().all(|one| !keys.contains(&one.key));
+            if !fits {
+                self.waiting = Some(Proposal::Write(next, reply));
+                break;
+            }
+            bytes += more;
+            keys.extend(next.operations.iter().map(|one| one.key.clone()));
+            operations.extend(waiters.add(next, reply));
+        }
+        (operations, waiters)
+    }
+
+    /// Raises to a quorum whatever the leader's disk can't be enough for: an operation that answers
+    /// with what it found, and one that may yet be refused, or be found done, when it is applied.
+    async fn raise(&mut self, operations: &[Operation], waiters: &mut Waiters) {
+        if !waiters.all().iter().any(|waiter| waiter.sync == SyncPolicy::Leader) {
+            return;
+        }
+        let status = self.machine.status();
+        let term = self.raft.metrics().borrow_watched().current_term;
+        // Everything of earlier terms is applied: none of it can seal the shard any more.
+        let settled = status.applied.is_some_and(|(applied, _)| applied == term)
+            && self.commands_in_flight == 0
+            && status.is_open();
+        let asked: Vec<RequestId> = operations.iter().map(|one| one.request).collect();
+        let ahead = (PIPELINE + 1) * BATCH_OPERATIONS_MAX;
+        let new = if settled { self.machine.surely_new(asked, ahead).await } else { Vec::new() };
+        let may = |operation: &Operation, new: &bool| {
+            let plain = matches!(operation.action, WriteAction::Put { .. } | WriteAction::Delete);
+            plain && *new && status.owns(operation.slot)
+        };
+        let may: Vec<bool> = operations.iter().zip(&new).map(|(one, new)| may(one, new)).collect();
+        for waiter in waiters.all_mut() {
+            let enough = may.get(waiter.range()).is_some_and(|may| may.iter().all(|may| *may));
+            if waiter.sync == SyncPolicy::Leader && !enough {
+                waiter.sync = SyncPolicy::Quorum;
             }
         }
-        (operations, replies)
+    }
+
+    /// Asks the log to tell when the entry is on this disk, if anybody waits for that.
+    fn ask_for_sync(&self, batch: &Batch, waiters: &Waiters) -> Option<waiters::OwnSync> {
+        let first = batch.operations.first()?.request;
+        let wanted = waiters.all().iter().any(|waiter| waiter.sync == SyncPolicy::Leader);
+        let epoch = self.machine.status().epoch;
+        wanted.then(|| waiters::OwnSync {
+            place: self.notices.ask(first),
+            first,
+            notices: self.notices.clone(),
+            version: Version { shard: self.shard, epoch, term: 0, index: 0 },
+        })
     }
 
     /// The next time of this shard: above the clock, everything applied, and everything stamped.
@@ -239,11 +346,7 @@ impl Worker {
     }
 
     /// Queues an entry; the future that comes back ends when it is applied.
-    async fn write(
-        raft: Raft,
-        shard: ShardId,
-        command: Command,
-    ) -> BoxFuture<'static, Result<Applied, StoreError>> {
+    async fn write(raft: Raft, shard: ShardId, command: Command) -> waiters::EntryAnswer {
         let (responder, answer) = ProgressResponder::complete_only();
         if let Err(error) = raft.client_write_ff(command, Some(responder)).await {
             let why = format!("{shard}: {error}");
@@ -251,7 +354,10 @@ impl Worker {
         }
         Box::pin(async move {
             match answer.await {
-                Ok(Ok(response)) => Ok(response.data),
+                Ok(Ok(response)) => {
+                    let log_id = response.log_id;
+                    Ok((response.data, (log_id.committed_leader_id().term, log_id.index)))
+                }
                 Ok(Err(error)) => Err(refusal(shard, &error)),
                 Err(_) => {
                     Err(StoreError::Unknown { why: format!("{shard} ended during the write") })
@@ -268,25 +374,6 @@ fn refusal(shard: ShardId, error: &ClientWriteError<crate::store::raft::TypeConf
         }
         // Another leader's log took its place here, and it may still be committed elsewhere.
         other => StoreError::Unknown { why: format!("{shard}: {other}") },
-    }
-}
-
-fn answer_all(outcome: Result<Applied, StoreError>, replies: Vec<Reply<OperationResult>>) {
-    match outcome {
-        Ok(Applied::Batch(results)) => {
-            for (reply, result) in replies.into_iter().zip(results) {
-                // The caller may have stopped waiting.
-                let _ = reply.send(Ok(result));
-            }
-        }
-        other => {
-            let error = other.err().unwrap_or_else(|| StoreError::Unknown {
-                why: "a batch was answered with something else".to_owned(),
-            });
-            for reply in replies {
-                let _ = reply.send(Err(error.clone()));
-            }
-        }
     }
 }
 

@@ -11,6 +11,8 @@ use evenkeel_shared::service::peer::{
     PeerError, RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish,
 };
 use evenkeel_shared::version::Hlc;
+use evenkeel_shared::view::SyncPolicy;
+use evenkeel_shared::wire::deadline::Deadline;
 
 use super::*;
 use crate::env::fs::sim::SimDisk;
@@ -122,6 +124,11 @@ async fn leads(group: &Group) {
     group.raft.wait(PATIENCE).metrics(applied, "has committed in its term").await.unwrap();
 }
 
+fn write(operation: Operation) -> Write {
+    let (sync, by) = (SyncPolicy::Quorum, Deadline::after(PATIENCE.unwrap()));
+    Write { operations: vec![operation], sync, by }
+}
+
 async fn put(group: &Group, name: &'static str, sequence: u64) -> u64 {
     let now = Hlc::from_unix_ms(group.env.clock.unix_ms());
     let key = Bytes::from_static(name.as_bytes());
@@ -132,9 +139,11 @@ async fn put(group: &Group, name: &'static str, sequence: u64) -> u64 {
         action: WriteAction::Put { value: vec![b'x'; 20 << 10].into(), expires: None },
         key,
     };
-    match group.operate(operation).await.unwrap_or_else(|error| panic!("{name}: {error}")) {
-        OperationResult::Done { version, .. } => version.index,
-        other => panic!("{name}: {other:?}"),
+    let written = group.operate(write(operation)).await;
+    let written = written.unwrap_or_else(|error| panic!("{name}: {error}"));
+    match written.results[..] {
+        [OperationResult::Done { version, .. }] => version.index,
+        ref other => panic!("{name}: {other:?}"),
     }
 }
 
@@ -260,7 +269,7 @@ async fn rule_19_a_time_far_ahead_is_refused() {
         action: WriteAction::Delete,
         key,
     };
-    let ahead = leader.operate(operation).await;
+    let ahead = leader.operate(write(operation)).await;
     assert!(matches!(ahead, Err(StoreError::Invalid { .. })), "{ahead:?}");
     assert!(leader.machine.status().hlc < now.plus_ms(600_000), "time did not follow");
     life.end().await;

@@ -13,8 +13,10 @@ use super::Group;
 use super::proposer::Gate;
 use crate::store::raft::Metrics;
 
-/// How long new proposals are held while the target catches up with what was proposed before.
+/// How long new proposals are held, whatever becomes of the transfer.
 const HOLD_MAX: Duration = Duration::from_millis(100);
+/// How long the target may take to catch up with what was proposed before.
+const CATCH_UP_MAX: Duration = Duration::from_millis(80);
 /// How long a transfer may take to show; then the elector asks another voter to stand.
 const EFFECT_MAX: Duration = Duration::from_secs(1);
 
@@ -50,8 +52,14 @@ impl Group {
         }
         let begun = self.env.clock.now();
         self.proposer.set_gate(Gate::Held);
-        let outcome = self.hand_over(to).await;
+        let mut moving = std::pin::pin!(self.hand_over(to));
+        let in_time = timeout(HOLD_MAX, &mut moving).await;
+        // Whoever still waits is sent to the heir, or told to ask again, rather than held.
         self.proposer.set_gate(Gate::Open);
+        let outcome = match in_time {
+            Ok(outcome) => outcome,
+            Err(_) => moving.await,
+        };
         outcome.map(|()| self.env.clock.now().saturating_sub(begun)).map_err(refuse)
     }
 
@@ -72,8 +80,8 @@ impl Group {
                 }
             }
         };
-        if timeout(HOLD_MAX, matched).await.is_err() {
-            return Err(format!("{to} did not catch up within {} ms", HOLD_MAX.as_millis()));
+        if timeout(CATCH_UP_MAX, matched).await.is_err() {
+            return Err(format!("{to} did not catch up within {} ms", CATCH_UP_MAX.as_millis()));
         }
         let begun = HandOver { term: self.term(), since: self.env.clock.now() };
         self.set_handing_over(Some(begun));

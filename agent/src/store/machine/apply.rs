@@ -10,7 +10,7 @@ use evenkeel_shared::command::{
     Applied, Batch, Command, Operation, OperationResult, Record, StoredRecord, SystemReply,
 };
 use evenkeel_shared::event::Event;
-use evenkeel_shared::ids::{ClientId, IntentId, KeyspaceId};
+use evenkeel_shared::ids::{IntentId, KeyspaceId};
 use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::limits::EVENTS_MAX;
 use evenkeel_shared::version::{Hlc, Version};
@@ -18,26 +18,21 @@ use evenkeel_shared::view::SystemCommand;
 use openraft::EntryPayload;
 
 mod record;
+mod remembered;
 
 use super::clients::{self, Standing};
-use super::rows::{self, ClientRow, FACTS, META, ResultRow};
+use super::rows::{self, FACTS, META, PROMISES};
 use super::state::{MachinePhase, State, TERMS_MAX};
 use super::{MachineError, Payload};
 use crate::planted::{self, Bug};
-use crate::store::engine::{Changes, EngineError};
+use crate::store::engine::{Changes, EngineError, Tree};
 use crate::store::raft::{Entry, LogId, StoredMembership};
 use crate::store::system;
-
-/// Clients removed by one request of a new one: more than one, so that the table shrinks.
-const EXPIRED_CLIENTS_PER_REQUEST: usize = 2;
-
-/// Reads committed rows.
-pub(super) type ReadRow<'a> = &'a dyn Fn(&[u8]) -> Result<Option<Bytes>, EngineError>;
 
 /// Applies entries one after another and gathers what they change.
 pub(super) struct Applier<'a> {
     state: &'a mut State,
-    committed: ReadRow<'a>,
+    committed: &'a dyn Tree,
     pending: Changes,
     pending_bytes: usize,
     events: Vec<Event>,
@@ -74,7 +69,7 @@ fn proposed_hlc(command: &Command) -> Hlc {
 
 impl<'a> Applier<'a> {
     /// Begins with no pending change.
-    pub(super) fn new(state: &'a mut State, committed: ReadRow<'a>) -> Self {
+    pub(super) fn new(state: &'a mut State, committed: &'a dyn Tree) -> Self {
         Self { state, committed, pending: Changes::new(), pending_bytes: 0, events: Vec::new() }
     }
 
@@ -218,14 +213,11 @@ impl<'a> Applier<'a> {
     ) -> Result<OperationResult, MachineError> {
         let (now, request) = (self.state.meta.hlc, operation.request);
         let standing = self.state.clients.standing(&request, now);
-        let result_key = rows::result_key(request.client, request.sequence);
         if standing == Standing::InWindow
-            && let Some(row) = self.get(&result_key)?
+            && let Some(result) = self.recall(&request)?
+            && !planted::has(Bug::ApplyTwice)
         {
-            let row: ResultRow = rows::decode("a result row", &row)?;
-            if row.sequence == request.sequence && !planted::has(Bug::ApplyTwice) {
-                return Ok(row.result);
-            }
+            return Ok(result);
         }
         let keyspace = self.state.meta.keyspace.filter(|_| self.state.meta.owns(operation.slot));
         let Some(keyspace) = keyspace else { return Ok(OperationResult::NotOwned) };
@@ -236,38 +228,15 @@ impl<'a> Applier<'a> {
             return Ok(OperationResult::NotOwned);
         }
         if standing == Standing::NewClient {
-            self.forget_expired_clients(request.client);
+            self.forget_expired_clients(request.client)?;
             if self.state.clients.is_full() {
                 return Ok(OperationResult::TooManyClients);
             }
         }
         let row = rows::data_key(keyspace, operation.slot, &operation.key);
         let result = self.write(&row, operation.action, version)?;
-        let client = self.state.clients.after(&request, now);
-        self.state.clients.insert(request.client, client);
-        self.set(rows::client_key(request.client), rows::encode(&client));
-        let remembered = ResultRow { sequence: request.sequence, result };
-        self.set(result_key, rows::encode(&remembered));
-        Ok(remembered.result)
-    }
-
-    /// Makes room for a client, whose own earlier rows go in any case.
-    fn forget_expired_clients(&mut self, new: ClientId) {
-        if let Some(row) = self.state.clients.remove(new) {
-            self.forget(new, row);
-        }
-        for _ in 0..EXPIRED_CLIENTS_PER_REQUEST {
-            let now = self.state.meta.hlc;
-            let Some((client, row)) = self.state.clients.pop_expired(now) else { return };
-            self.forget(client, row);
-        }
-    }
-
-    fn forget(&mut self, client: ClientId, row: ClientRow) {
-        self.remove(rows::client_key(client));
-        for sequence in row.lowest.max(clients::window_start(row.highest))..=row.highest {
-            self.remove(rows::result_key(client, sequence));
-        }
+        self.remember(&request, &result)?;
+        Ok(result)
     }
 
     fn system(&mut self, command: &SystemCommand) -> Result<SystemReply, String> {
@@ -283,6 +252,7 @@ impl<'a> Applier<'a> {
         let reply = system::apply(&mut facts, command, context)?;
         if self.state.facts.as_deref() != Some(&facts) {
             self.set(Bytes::from_static(FACTS), rows::encode(&facts));
+            self.set(Bytes::from_static(PROMISES), rows::encode(&facts.promises));
             self.state.facts = Some(Arc::new(facts));
         }
         Ok(reply)
@@ -306,7 +276,7 @@ impl<'a> Applier<'a> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         match self.pending.get(key) {
             Some(pending) => Ok(pending.clone()),
-            None => (self.committed)(key),
+            None => self.committed.get(key),
         }
     }
 

@@ -42,19 +42,32 @@ impl Clients {
     }
 
     /// Removes and names the client that has been silent the longest, if its lease has run out.
-    pub(super) fn pop_expired(&mut self, now: Hlc) -> Option<(ClientId, ClientRow)> {
+    pub(super) fn pop_expired(&mut self, now: Hlc) -> Option<ClientId> {
         let (last, client) = *self.by_age.first()?;
         if !lease_is_over(last, now) {
             return None;
         }
         self.by_age.pop_first();
-        let row = self.by_id.remove(&client).expect("both orders hold the same clients");
-        Some((client, row))
+        self.by_id.remove(&client).expect("both orders hold the same clients");
+        Some(client)
     }
 
     /// Whether no further client fits.
     pub(super) fn is_full(&self) -> bool {
         self.by_id.len() >= CLIENTS_PER_SHARD_MAX
+    }
+
+    /// Whether a request that is on its way to the log will be new when it is applied, and find a
+    /// place in the table, whatever is applied before it: at most `ahead` others.
+    pub(super) fn surely_new(&self, request: &RequestId, now: Hlc, ahead: usize) -> bool {
+        let half = Hlc(now.0.saturating_sub(lease() / 2));
+        let room = self.by_id.len() + ahead < CLIENTS_PER_SHARD_MAX;
+        request.first_attempt >= half
+            && match self.standing(request, now) {
+                Standing::New => true,
+                Standing::NewClient => room,
+                Standing::InWindow | Standing::Below => false,
+            }
     }
 
     /// Removes a client.
@@ -71,7 +84,7 @@ impl Clients {
         let Some(row) = known else { return Standing::NewClient };
         if request.sequence > row.highest {
             Standing::New
-        } else if request.sequence < window_start(row.highest) {
+        } else if request.sequence < row.lowest {
             Standing::Below
         } else {
             Standing::InWindow
@@ -82,26 +95,31 @@ impl Clients {
     pub(super) fn after(&self, request: &RequestId, now: Hlc) -> ClientRow {
         let latest = now.max(request.first_attempt);
         match self.by_id.get(&request.client) {
-            None => ClientRow { last: latest, lowest: request.sequence, highest: request.sequence },
+            None => ClientRow { last: latest, lowest: 0, highest: request.sequence, count: 1 },
             Some(row) => ClientRow {
                 last: row.last.max(latest),
-                lowest: row.lowest.min(request.sequence),
+                lowest: row.lowest,
                 highest: row.highest.max(request.sequence),
+                count: row.count + 1,
             },
         }
     }
 }
 
-/// The lowest sequence that is remembered when `highest` was applied.
-pub(super) fn window_start(highest: u64) -> u64 {
-    let window = u64::try_from(RESULTS_PER_CLIENT_MAX).expect("the window fits 64 bits");
-    highest.saturating_sub(window - 1)
-}
+/// Results of one client that are remembered at least. In unit tests few, so that they get past it.
+pub(super) const WINDOW: u64 = if cfg!(test) { 8 } else { RESULTS_PER_CLIENT_MAX };
+
+/// When so many are remembered, the oldest go, down to the window.
+pub(super) const REMEMBERED_MAX: u64 = 2 * WINDOW;
 
 /// Whether a lease that began at `since` has run out.
 pub(super) fn lease_is_over(since: Hlc, now: Hlc) -> bool {
+    since.0.saturating_add(lease()) < now.0
+}
+
+fn lease() -> u64 {
     let lease_ms = u64::try_from(CLIENT_LEASE.as_millis()).expect("the lease fits 64 bits");
-    since.0.saturating_add(lease_ms << 16) < now.0
+    lease_ms << 16
 }
 
 #[cfg(test)]
@@ -118,14 +136,30 @@ mod tests {
     }
 
     #[test]
-    fn the_window_slides_with_the_highest_sequence() {
+    fn a_request_stands_by_what_is_remembered() {
         let mut clients = Clients::default();
         let at = Hlc::from_unix_ms(1);
         assert_eq!(clients.standing(&request(1, 5, at), at), Standing::NewClient);
         apply(&mut clients, request(1, 2_000, at), at);
         assert_eq!(clients.standing(&request(1, 2_001, at), at), Standing::New);
+        assert_eq!(clients.standing(&request(1, 1, at), at), Standing::InWindow);
+        let row = ClientRow { lowest: 977, ..clients.by_id[&ClientId(1)] };
+        clients.insert(ClientId(1), row);
         assert_eq!(clients.standing(&request(1, 977, at), at), Standing::InWindow);
         assert_eq!(clients.standing(&request(1, 976, at), at), Standing::Below);
+    }
+
+    #[test]
+    fn only_what_can_not_be_refused_any_more_is_surely_new() {
+        let mut clients = Clients::default();
+        let now = Hlc::from_unix_ms(1_000_000);
+        apply(&mut clients, request(1, 5, now), now);
+        assert!(clients.surely_new(&request(1, 6, now), now, 0));
+        assert!(!clients.surely_new(&request(1, 5, now), now, 0), "it may be a retry");
+        assert!(clients.surely_new(&request(2, 1, now), now, 0));
+        assert!(!clients.surely_new(&request(2, 1, now), now, CLIENTS_PER_SHARD_MAX - 1));
+        let old = Hlc(now.0 - lease() / 2 - 1);
+        assert!(!clients.surely_new(&request(1, 6, old), now, 0), "its lease may run out");
     }
 
     #[test]
@@ -136,8 +170,9 @@ mod tests {
         let lease_ms = u64::try_from(CLIENT_LEASE.as_millis()).unwrap();
         assert_eq!(clients.pop_expired(now.plus_ms(lease_ms).next()), None);
         assert_eq!(clients.pop_expired(ahead.plus_ms(lease_ms)), None);
-        let (client, row) = clients.pop_expired(ahead.plus_ms(lease_ms).next()).unwrap();
-        assert_eq!((client, row.last), (ClientId(1), ahead));
+        assert_eq!(clients.by_id[&ClientId(1)].last, ahead);
+        let client = clients.pop_expired(ahead.plus_ms(lease_ms).next()).unwrap();
+        assert_eq!(client, ClientId(1));
         assert_eq!(clients.standing(&request(1, 1, ahead), ahead), Standing::NewClient);
     }
 }

@@ -48,9 +48,8 @@ impl Inner {
         let mut answers = Vec::with_capacity(entries.len());
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
-            let read = |key: &[u8]| tree.get(key);
             let Core { state, cuts } = &mut *core;
-            let mut applier = Applier::new(state, &read);
+            let mut applier = Applier::new(state, &*tree);
             while let Some(entry) = entries.peek() {
                 if cuts.ends_before(hlc_of(entry, applier.hlc())) {
                     break;

@@ -3,9 +3,10 @@
 //! A record that has ended is absent. Nothing here waits for an apply.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use evenkeel_shared::command::{Record, StoredRecord};
+use evenkeel_shared::command::{Record, RequestId, StoredRecord};
 use evenkeel_shared::event::Event;
 use evenkeel_shared::ids::KeyspaceId;
 use evenkeel_shared::key::Slot;
@@ -66,6 +67,18 @@ impl Machine {
         let view = self.inner.tree().view();
         let page = self.inner.work.run(move || scan(&*view, &query)).await;
         self.inner.noted(page)
+    }
+
+    /// Whether requests that are on their way to the log will be new when they are applied, and
+    /// remembered, with at most `ahead` others applied before them.
+    pub async fn surely_new(&self, requests: Vec<RequestId>, ahead: usize) -> Vec<bool> {
+        let inner = Arc::clone(&self.inner);
+        let look = move || {
+            let Ok(core) = inner.core() else { return Vec::new() };
+            let (clients, now) = (&core.state.clients, core.state.meta.hlc);
+            requests.iter().map(|request| clients.surely_new(request, now, ahead)).collect()
+        };
+        self.inner.work.run(look).await
     }
 
     /// Journal lines with an id above `after`, oldest first.

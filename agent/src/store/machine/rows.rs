@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use evenkeel_shared::command::{OperationResult, Record, StoredRecord};
 use evenkeel_shared::ids::{ClientId, KeyspaceId};
 use evenkeel_shared::key::Slot;
-use evenkeel_shared::limits::RESULTS_PER_CLIENT_MAX;
 use evenkeel_shared::version::{Hlc, Version};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,8 +16,9 @@ use super::MachineError;
 pub(super) const META: &[u8] = &[0];
 /// Rows of clients: (client) → [`ClientRow`].
 pub(super) const CLIENTS: u8 = 1;
-/// Rows of results: (client, sequence modulo the window) → [`ResultRow`].
-pub(super) const RESULTS: u8 = 2;
+/// Rows of results as format 1 wrote them first: (client, sequence modulo 1,024) → [`RingRow`].
+/// They are still read, and go with their client.
+pub(super) const RING: u8 = 2;
 /// Rows of terms: (term) → first index.
 pub(super) const TERMS: u8 = 3;
 /// Rows of data: (keyspace, slot, key) → record.
@@ -30,24 +30,40 @@ pub(super) const EVENTS: u8 = 6;
 
 /// Rows that say when records end: (expiry, keyspace, slot, key) → nothing.
 pub(super) const EXPIRIES: u8 = 7;
+/// Rows of results: (client, sequence) → result.
+pub(super) const RESULTS: u8 = 8;
+/// The one row of what keyspaces promise.
+pub(super) const PROMISES: &[u8] = &[9];
 
+/// Rows of one client in the old ring.
+const RING_ROWS: u64 = 1_024;
 /// Bytes before the key in a data row's key.
 pub(super) const DATA_HEAD_BYTES: usize = 7;
 
 /// What is remembered of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClientRow {
     /// Its latest write or first attempt, whichever is later: its lease runs from here.
     pub(super) last: Hlc,
-    /// The lowest sequence that may have a result row.
+    /// Nothing below this sequence is remembered any more.
     pub(super) lowest: u64,
     /// The highest sequence that was applied.
     pub(super) highest: u64,
+    /// How many results are remembered.
+    pub(super) count: u64,
 }
 
-/// What was answered to one request.
+/// A client row as it was first written: the count came later.
+#[derive(Serialize, Deserialize)]
+struct ClientHead {
+    last: Hlc,
+    lowest: u64,
+    highest: u64,
+}
+
+/// What was answered to one request, in the ring that came before [`RESULTS`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ResultRow {
+pub(super) struct RingRow {
     /// The request's number: another one may have had this row before.
     pub(super) sequence: u64,
     /// The answer.
@@ -89,15 +105,56 @@ pub(super) fn number_of(key: &[u8]) -> Result<u64, MachineError> {
     number.ok_or_else(|| MachineError::Malformed { what: "a numbered row's key".to_owned() })
 }
 
-/// The row of a request's result: a ring, so that a client never has more rows than the window.
+/// The row of a request's result.
 pub(super) fn result_key(client: ClientId, sequence: u64) -> Bytes {
-    let window = u64::try_from(RESULTS_PER_CLIENT_MAX).expect("the window fits 64 bits");
-    let place = u16::try_from(sequence % window).expect("the window fits 16 bits");
+    let mut key = BytesMut::with_capacity(17);
+    key.extend_from_slice(&numbered(RESULTS, client.0));
+    key.extend_from_slice(&sequence.to_be_bytes());
+    key.freeze()
+}
+
+/// What the keys of a client's results begin with.
+pub(super) fn results_prefix(client: ClientId) -> Bytes {
+    numbered(RESULTS, client.0)
+}
+
+/// What the keys of a client's results in the old ring begin with.
+pub(super) fn ring_prefix(client: ClientId) -> Bytes {
+    numbered(RING, client.0)
+}
+
+/// The row of a request's result in the old ring.
+pub(super) fn ring_key(client: ClientId, sequence: u64) -> Bytes {
+    let place = u16::try_from(sequence % RING_ROWS).expect("the ring fits 16 bits");
     let mut key = BytesMut::with_capacity(11);
-    key.extend_from_slice(&[RESULTS]);
-    key.extend_from_slice(&client.0.to_be_bytes());
+    key.extend_from_slice(&ring_prefix(client));
     key.extend_from_slice(&place.to_be_bytes());
     key.freeze()
+}
+
+/// The sequence in the key of a result row.
+pub(super) fn sequence_of(key: &[u8]) -> Result<u64, MachineError> {
+    let number = key.get(9..).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes);
+    number.ok_or_else(|| MachineError::Malformed { what: "a result row's key".to_owned() })
+}
+
+/// A client row.
+pub(super) fn encode_client(row: &ClientRow) -> Bytes {
+    encode(&(ClientHead { last: row.last, lowest: row.lowest, highest: row.highest }, row.count))
+}
+
+/// Reads a client row. One without a count is of the old ring, which held what lay less than its
+/// length below the highest sequence.
+pub(super) fn decode_client(row: &[u8]) -> Result<ClientRow, MachineError> {
+    let malformed = |_| MachineError::Malformed { what: "a client row".to_owned() };
+    let (head, rest) = postcard::take_from_bytes::<ClientHead>(row).map_err(malformed)?;
+    let ClientHead { last, lowest, highest } = head;
+    if rest.is_empty() {
+        let lowest = highest.saturating_sub(RING_ROWS - 1);
+        return Ok(ClientRow { last, lowest, highest, count: 0 });
+    }
+    let count = postcard::from_bytes(rest).map_err(malformed)?;
+    Ok(ClientRow { last, lowest, highest, count })
 }
 
 /// What the keys of a slot's data rows begin with, and the row of a key.

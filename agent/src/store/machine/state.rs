@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use evenkeel_shared::ids::{Epoch, IntentId, KeyspaceId, ShardId};
 use evenkeel_shared::key::{Slot, SlotRange};
 use evenkeel_shared::version::Hlc;
@@ -14,7 +13,7 @@ use evenkeel_shared::view::ClusterFacts;
 use serde::{Deserialize, Serialize};
 
 use super::clients::Clients;
-use super::rows::{self, CLIENTS, EXPIRIES, FACTS, META, TERMS};
+use super::rows::{self, CLIENTS, EXPIRIES, FACTS, META, PROMISES, TERMS};
 use super::{MachineError, Status};
 use crate::store::engine::{RowRange, View};
 use crate::store::raft::{LogId, StoredMembership};
@@ -123,7 +122,7 @@ impl State {
             let (key, row) = row?;
             clients.insert(
                 evenkeel_shared::ids::ClientId(rows::number_of(&key)?),
-                rows::decode("a client row", &row)?,
+                rows::decode_client(&row)?,
             );
         }
         let mut terms = BTreeMap::new();
@@ -131,8 +130,7 @@ impl State {
             let (key, row) = row?;
             terms.insert(rows::number_of(&key)?, rows::decode("a term row", &row)?);
         }
-        let facts = view.get(FACTS)?.map(|row: Bytes| rows::decode("the cluster's facts", &row));
-        let facts = facts.transpose()?.map(Arc::new);
+        let facts = facts(view)?.map(Arc::new);
         let expiry_first = first_expiry(view)?;
         Ok(Self { shard, meta, clients, terms, expiry_first, facts })
     }
@@ -155,6 +153,16 @@ impl State {
             phase: self.meta.phase,
         }
     }
+}
+
+/// The cluster's facts. What keyspaces promise has a row of its own, which an old tree lacks.
+fn facts(view: &dyn View) -> Result<Option<ClusterFacts>, MachineError> {
+    let Some(row) = view.get(FACTS)? else { return Ok(None) };
+    let mut facts: ClusterFacts = rows::decode("the cluster's facts", &row)?;
+    if let Some(row) = view.get(PROMISES)? {
+        facts.promises = rows::decode("what keyspaces promise", &row)?;
+    }
+    Ok(Some(facts))
 }
 
 /// When the first record ends.

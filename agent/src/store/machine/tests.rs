@@ -3,6 +3,7 @@
 mod flips;
 mod model;
 mod moves;
+mod remembered;
 mod trees;
 
 use std::sync::Arc;
@@ -155,56 +156,7 @@ async fn operations_of_one_batch_see_those_before() {
     assert_eq!(rig.value("k"), None);
 }
 
-#[tokio::test]
-async fn rule_17_a_retry_answers_what_the_first_attempt_did() {
-    let mut rig = Rig::serving().await;
-    let write = |value| operation(request(1, 7, START), "k", put(value));
-    let first = rig.one(START, write("a"));
-    rig.one(START, operation(request(2, 1, START), "k", put("b")));
-    assert_eq!(rig.one(START, write("a")), first);
-    rig.reopen().await;
-    assert_eq!(rig.one(START, write("a")), first);
-    assert_eq!(rig.value("k").as_deref(), Some("b"));
-    // Even when the shard has been sealed since.
-    rig.command(Command::Seal { hlc: START, intent: IntentId(1) });
-    assert_eq!(rig.one(START, write("a")), first);
-}
-
-#[tokio::test]
-async fn rule_17_a_retry_from_below_the_window_or_past_its_lease_is_forgotten() {
-    let mut rig = Rig::serving().await;
-    rig.one(START, operation(request(1, 1, START), "k", put("a")));
-    rig.one(START, operation(request(1, 1_025, START), "k", put("b")));
-    let old = operation(request(1, 1, START), "k", put("a"));
-    assert_eq!(rig.one(START, old), OperationResult::Forgotten);
-    let lease_ms = u64::try_from(CLIENT_LEASE.as_millis()).unwrap();
-    let later = START.plus_ms(lease_ms + 1_000);
-    let old = operation(request(9, 1, START), "k", put("a"));
-    assert_eq!(rig.one(later, old), OperationResult::Forgotten);
-    assert_eq!(rig.value("k").as_deref(), Some("b"));
-}
-
-#[tokio::test]
-async fn rule_17_a_full_table_refuses_new_clients_until_a_lease_runs_out() {
-    let mut rig = Rig::serving().await;
-    let clients = u64::try_from(CLIENTS_PER_SHARD_MAX).unwrap();
-    for client in 0..clients {
-        rig.one(START, operation(request(client, 1, START), "k", put("a")));
-    }
-    let new = |at| operation(request(clients, 1, at), "k", put("new"));
-    assert_eq!(rig.one(START, new(START)), OperationResult::TooManyClients);
-    assert!(matches!(
-        rig.one(START, operation(request(5, 2, START), "k", put("old"))),
-        OperationResult::Done { .. }
-    ));
-    let lease_ms = u64::try_from(CLIENT_LEASE.as_millis()).unwrap();
-    let later = START.plus_ms(lease_ms + 1_000);
-    assert!(matches!(rig.one(later, new(later)), OperationResult::Done { .. }));
-    rig.reopen().await;
-    let kept = rig.machine.inner.core().unwrap().state.clients.clone();
-    assert!(!kept.is_full());
-}
-
+/// A data folder of the first format: one row a place in a ring.
 #[tokio::test]
 async fn rule_16_only_owned_slots_of_an_open_shard_take_writes() {
     let mut rig = Rig::of(SHARD).await;

@@ -1,12 +1,11 @@
 //! Reads below linearizable: from this node's own copy, whoever leads, if it is as fresh as asked
 //! for. Otherwise the leader is asked, which is never behind.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::key::Slot;
-use evenkeel_shared::service::store::{ReadLevel, ReadReply, ReadRequest, Routing};
+use evenkeel_shared::service::store::{ReadLevel, ReadReply, ReadRequest, Routing, SessionToken};
 use evenkeel_shared::version::Position;
 use evenkeel_shared::wire::deadline::Deadline;
 
@@ -35,11 +34,11 @@ impl Router {
         deadline: Deadline,
     ) -> Result<Option<ReadReply>, StoreError> {
         let shard = self.facts.borrow().shard_of(request.keyspace, slot).ok_or_else(no_shards)?;
-        if let ReadLevel::Session(Some(seen)) = &request.level
-            && seen.shard != shard
+        if let ReadLevel::Session(token) = &request.level
+            && let Some(other) = positions(token).find(|seen| seen.shard != shard)
         {
             // The slots were restored, or have moved: that log is not this one's past.
-            let why = format!("{} no longer holds the key, {shard} does", seen.shard);
+            let why = format!("{} no longer holds the key, {shard} does", other.shard);
             return Err(StoreError::SessionBroken { why });
         }
         let Some(group) = self.replicas.get(shard) else { return Ok(None) };
@@ -64,9 +63,9 @@ impl Router {
     }
 
     /// Waits until the copy is as fresh as asked for; its age where known.
-    async fn until_worth(
+    pub(super) async fn until_worth(
         &self,
-        group: &Arc<Group>,
+        group: &Group,
         level: &ReadLevel,
     ) -> Result<Option<u64>, StoreError> {
         loop {
@@ -87,20 +86,43 @@ impl Router {
                 Some(age_ms) if age_ms <= u64::from(*limit) => Worth::Enough(Some(age_ms)),
                 _ => Worth::Behind,
             },
-            ReadLevel::Session(Some(seen)) if applied < seen.index => {
-                check_history(group, seen)?;
-                Worth::Behind
+            ReadLevel::Session(token) => {
+                let mut behind = false;
+                for seen in positions(token) {
+                    behind |= !shows(group, seen)?;
+                }
+                if behind { Worth::Behind } else { Worth::Enough(age_ms) }
             }
-            ReadLevel::Session(Some(seen)) => {
-                check_history(group, seen)?;
-                check_term(group, seen)?;
-                Worth::Enough(age_ms)
-            }
-            ReadLevel::Session(None) | ReadLevel::Any | ReadLevel::Linearizable => {
+            ReadLevel::Any | ReadLevel::Linearizable | ReadLevel::Default(_) => {
                 Worth::Enough(age_ms)
             }
         })
     }
+}
+
+/// Everything that a session has seen and written of a shard.
+fn positions(token: &SessionToken) -> impl Iterator<Item = &Position> {
+    token.seen.iter().chain(&token.provisional)
+}
+
+/// Whether the copy has applied what stands at a position; an error if that will never be.
+fn shows(group: &Group, seen: &Position) -> Result<bool, StoreError> {
+    check_history(group, seen)?;
+    let (term, applied) = group.machine().status().applied.unwrap_or_default();
+    if applied >= seen.index {
+        check_term(group, seen)?;
+        return Ok(true);
+    }
+    if term > seen.term {
+        // Terms never fall along a log: whatever will stand there is of a later term.
+        let why = format!(
+            "entry {} of {} was lost with its leader: the session saw it in term {}, and term \
+             {term} went on without it",
+            seen.index, seen.shard, seen.term
+        );
+        return Err(StoreError::SessionBroken { why });
+    }
+    Ok(false)
 }
 
 fn check_history(group: &Group, seen: &Position) -> Result<(), StoreError> {

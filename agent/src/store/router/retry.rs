@@ -20,7 +20,7 @@ impl Retry {
 
     /// Waits a moment; at the deadline, says the worst that is true.
     pub(super) async fn pause(&mut self, error: StoreError) -> Result<(), StoreError> {
-        if matches!(error, StoreError::Unknown { .. }) {
+        if error.is_unknown() {
             self.unknown = Some(error.clone());
         }
         if self.deadline.remaining() <= LOOK_AGAIN {

@@ -31,14 +31,19 @@ pub(super) fn join(facts: &mut ClusterFacts, request: &JoinRequest) -> Reply {
 
 fn check_words(request: &JoinRequest) -> Result<(), String> {
     for (what, word) in [("name", &request.name), ("zone", &request.zone)] {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if word.is_empty() || word.len() > NAME_CHARS_MAX || !word.chars().all(plain) {
+        if !is_plain_word(word) {
             return Err(format!(
                 "{what} {word:?} is not 1 to {NAME_CHARS_MAX} letters, digits, '-', '_' or '.'"
             ));
         }
     }
     Ok(())
+}
+
+/// Whether a name can be typed anywhere and fits a table's column.
+pub(super) fn is_plain_word(word: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=NAME_CHARS_MAX).contains(&word.len()) && word.chars().all(plain)
 }
 
 /// The node that the request comes from, if it has joined before.

@@ -16,10 +16,11 @@ use tokio::sync::oneshot;
 use crate::planted::{self, Bug};
 use crate::store::raft::{Entry, LogId, TypeConfig, Vote};
 
+use super::notices::{Done, Notices};
 use super::record::{Kind, Record, size_bytes};
 use super::recycle::payload_at;
 use super::segment::{Location, Segment};
-use super::state::{Done, NewRecord, ReplicaState, Slot, State};
+use super::state::{NewRecord, ReplicaState, Slot, State};
 use super::{ReplicaKey, Wal};
 
 /// Entries in one limited read: one append to a follower.
@@ -34,6 +35,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub struct ReplicaLog {
     wal: Wal,
     key: ReplicaKey,
+    notices: Notices,
 }
 
 /// An entry as a reader finds it.
@@ -64,7 +66,12 @@ fn encoded<T: serde::Serialize>(what: &T) -> io::Result<Vec<u8>> {
 impl ReplicaLog {
     /// The log of one replica.
     pub(super) fn new(wal: Wal, key: ReplicaKey) -> Self {
-        Self { wal, key }
+        Self { wal, key, notices: Notices::default() }
+    }
+
+    /// Who wants to know when an entry of this log is synced.
+    pub fn notices(&self) -> Notices {
+        self.notices.clone()
     }
 
     /// Whose log it is.
@@ -343,7 +350,9 @@ impl RaftLogStorage<TypeConfig> for ReplicaLog {
         let limit = CHUNK_BYTES.min(self.wal.shared.config.batch_bytes_max());
         let mut chunks = vec![Vec::new()];
         let mut bytes = 0;
+        let mut notices = Vec::new();
         for entry in entries {
+            notices.extend(self.notices.of(&entry));
             let payload = encoded(&entry.payload)?;
             let size = size_bytes(payload.len());
             if size > bound {
@@ -363,7 +372,7 @@ impl RaftLogStorage<TypeConfig> for ReplicaLog {
         for chunk in chunks {
             self.append_chunk(chunk, Done::Nobody).await?;
         }
-        self.append_chunk(last, Done::Flushed(callback)).await
+        self.append_chunk(last, Done::Flushed(callback, notices)).await
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> io::Result<()> {

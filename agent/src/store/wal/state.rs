@@ -6,14 +6,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::store::raft::{Entry, TypeConfig, Vote};
+use crate::store::raft::{Entry, Vote};
 
+use super::notices::Done;
 use super::record::{Kind, Record};
 use super::recover::Recovered;
 use super::segment::{Location, Segment};
-use super::{Recovery, ReplicaKey, WalError};
+use super::{Recovery, ReplicaKey};
 
 /// A record on its way to the writer.
 pub(super) struct NewRecord {
@@ -40,30 +41,6 @@ pub(super) struct Command {
     pub(super) done: Done,
     /// Its share of the queue's bound.
     pub(super) permit: OwnedSemaphorePermit,
-}
-
-/// Who waits for a sync.
-pub(super) enum Done {
-    /// Nobody.
-    Nobody,
-    /// openraft.
-    Flushed(openraft::storage::IOFlushed<TypeConfig>),
-    /// A caller.
-    Reply(oneshot::Sender<Result<(), WalError>>),
-}
-
-impl Done {
-    /// Tells the outcome; `failed` is the reason why the log has given up.
-    pub(super) fn tell(self, failed: Option<&str>) {
-        let stopped = |reason: &str| WalError::Stopped { reason: reason.to_owned() };
-        let outcome = failed.map_or(Ok(()), |reason| Err(stopped(reason)));
-        match self {
-            Self::Nobody => {}
-            Self::Flushed(flushed) => flushed.io_completed(outcome.map_err(Into::into)),
-            // The caller may have gone.
-            Self::Reply(reply) => drop(reply.send(outcome)),
-        }
-    }
 }
 
 /// One entry of a replica's log.

@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::cli::arguments::size;
+use crate::cli::target::Writing;
 use crate::cli::{CliError, Exit, Session, format, json, line};
 use crate::random::Stream;
 
@@ -32,6 +33,8 @@ pub(crate) struct ClosedArguments {
     /// Keys in use
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     keys: u64,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 /// What to send.
@@ -88,7 +91,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, CliError> {
     // Nothing is measured of a cluster that isn't there.
     session.view().await?;
-    let store = session.store();
+    let store = arguments.writing.store(session).await?;
     let started = crate::clock::now();
     let over = started + Duration::from_secs(arguments.secs);
     let clients = (0..arguments.clients.max(1)).map(|_| {
@@ -222,15 +225,18 @@ mod tests {
     use crate::cli::fake::{Fake, Trouble};
 
     fn arguments() -> ClosedArguments {
-        ClosedArguments { clients: 4, secs: 1, value_bytes: 16, keys: 10 }
+        let writing = Writing::default();
+        ClosedArguments { clients: 4, secs: 1, value_bytes: 16, keys: 10, writing }
     }
 
     #[test]
     fn json_has_the_fields_of_the_contract() {
         let mut tally = Tally::new();
         tally.count(&Ok(true), Duration::from_micros(500));
-        tally
-            .count(&Err(ClientError::Unknown { attempts: 1, last: String::new() }), Duration::ZERO);
+        tally.count(
+            &Err(ClientError::Unknown { attempts: 1, last: String::new(), persisted_by: None }),
+            Duration::ZERO,
+        );
         let report = tally.report(Mix::Put, &arguments(), Duration::from_secs(1));
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["op"], "put");

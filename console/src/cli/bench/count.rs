@@ -14,6 +14,7 @@ use evenkeel_shared::command::{OperationResult, WriteAction};
 use futures::future::join_all;
 use serde::Serialize;
 
+use crate::cli::target::InKeyspace;
 use crate::cli::{CliError, Exit, Session, format, json, line, note};
 
 /// How long one attempt may take before it counts as unknown and is sent again.
@@ -33,6 +34,8 @@ pub(crate) struct CountArguments {
     /// Counters that they are spread over
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     counters: u32,
+    #[command(flatten)]
+    within: InKeyspace,
 }
 
 /// What `bench count --json` prints.
@@ -65,7 +68,7 @@ struct Tally {
 /// Runs the command.
 pub(crate) async fn run(session: &Session, arguments: &CountArguments) -> Result<Exit, CliError> {
     session.view().await?;
-    let store = session.store();
+    let store = arguments.within.store(session).await?;
     // Counters of its own: another run at the same time must not be counted here.
     let run = crate::random::bits();
     let keys = (0..arguments.counters).map(|number| Bytes::from(format!("count/{run:x}/{number}")));
@@ -109,12 +112,11 @@ async fn client(store: &StoreHandle, keys: &[Bytes], adds: u64, tally: &Tally) {
 
 /// One add, sent again until it is answered; `None`: it never was.
 async fn add(store: &StoreHandle, key: &Bytes, tally: &Tally) -> Option<OperationResult> {
-    let request = store.request_id();
+    let item = store.item(key.clone(), WriteAction::Add { by: 1 });
     let over = crate::clock::now() + ADD_MAX;
     let mut unknown = false;
     while crate::clock::now() < over {
-        let action = WriteAction::Add { by: 1 };
-        match store.write(request, key.clone(), action, ATTEMPT).await {
+        match store.write(item.clone(), ATTEMPT).await {
             Ok(reply) => return Some(reply.result),
             Err(ClientError::Unknown { .. }) => {
                 unknown = true;

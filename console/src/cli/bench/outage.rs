@@ -305,7 +305,8 @@ async fn write_for_ever(store: StoreHandle, key: Bytes, watch: Arc<Watch>) {
         let value = Bytes::copy_from_slice(&number.to_le_bytes());
         match store.put(key.clone(), value).await {
             Ok(reply) => match reply.result {
-                OperationResult::Done { version, .. } => watch.acknowledged(version.shard),
+                OperationResult::Done { version, .. }
+                | OperationResult::Provisional { version } => watch.acknowledged(version.shard),
                 other => watch.failed(&watch.errors, format!("answered {other:?}")),
             },
             Err(error @ ClientError::Unknown { .. }) => {

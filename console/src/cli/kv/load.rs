@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_shared::client::{ClientError, StoreHandle};
-use evenkeel_shared::command::{OperationResult, RequestId, WriteAction};
+use evenkeel_shared::command::{OperationResult, WriteAction};
 use evenkeel_shared::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use evenkeel_shared::version::Version;
 use futures::StreamExt;
@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use super::walk::{Found, Root};
 use crate::cli::arguments::size;
+use crate::cli::target::Writing;
 use crate::cli::{CliError, Exit, Session, format, json, line, note};
 
 /// How long one file's write may take, all retries together. Below the client's lease, after
@@ -55,6 +56,8 @@ pub(crate) struct LoadArguments {
     /// Append one JSON line for each file's outcome
     #[arg(long, value_name = "FILE")]
     pub(super) journal: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) writing: Writing,
 }
 
 /// What a load came to.
@@ -107,6 +110,7 @@ struct JournalLine<'a> {
 
 /// Runs the command.
 pub(crate) async fn run(session: &Session, arguments: LoadArguments) -> Result<Exit, CliError> {
+    let store = arguments.writing.store(session).await?;
     let journal = arguments.journal.as_deref().map(open_journal).transpose()?;
     let journal = Mutex::new(journal);
     let bar = progress("loading");
@@ -117,7 +121,7 @@ pub(crate) async fn run(session: &Session, arguments: LoadArguments) -> Result<E
         limit: arguments.limit,
         timeout: session.timeout_or(TIMEOUT),
     };
-    let report = load(&plan, &session.store(), |story, report| {
+    let report = load(&plan, &store, |story, report| {
         bar.set_position(report.acknowledged);
         bar.set_message(format!("{}, {} unknown", format::bytes(report.bytes), report.unknown));
         if let Fate::Failed(why) | Fate::Unresolved(why) | Fate::Unreadable(why) = &story.fate {
@@ -197,13 +201,13 @@ async fn write_until_answered(
     value: Bytes,
     timeout: Duration,
 ) -> (Fate, u64) {
-    let request: RequestId = store.request_id();
+    let action = WriteAction::Put { value, expires: None };
+    let item = store.item(key.clone(), action);
     let over = crate::clock::now() + timeout;
     let mut unknown = 0;
     loop {
         let left = over.saturating_sub(crate::clock::now());
-        let action = WriteAction::Put { value: value.clone(), expires: None };
-        let why = match store.write(request, key.clone(), action, ROUND.min(left)).await {
+        let why = match store.write(item.clone(), ROUND.min(left)).await {
             Ok(reply) => match answered(&reply.result) {
                 Ok(version) => return (Fate::Acknowledged(version), unknown),
                 Err(None) => {
@@ -234,7 +238,9 @@ async fn write_until_answered(
 /// The version written; or why nothing was; or neither, when the shard can't tell any more.
 fn answered(result: &OperationResult) -> Result<Version, Option<String>> {
     match result {
-        OperationResult::Done { version, .. } => Ok(*version),
+        OperationResult::Done { version, .. } | OperationResult::Provisional { version } => {
+            Ok(*version)
+        }
         OperationResult::Forgotten => Err(None),
         OperationResult::TooManyClients => {
             Err(Some("the shard remembers as many clients as it may".into()))

@@ -13,6 +13,7 @@ use evenkeel_shared::service::store::{Routing, ScanItem, ScanRequest};
 use evenkeel_shared::version::Version;
 use serde::Serialize;
 
+use crate::cli::target::InKeyspace;
 use crate::cli::{CliError, Exit, Session, format, json, line};
 
 /// Flags of the command.
@@ -26,6 +27,8 @@ pub(crate) struct ScanArguments {
     /// Leave the values out
     #[arg(long)]
     keys_only: bool,
+    #[command(flatten)]
+    within: InKeyspace,
 }
 
 /// One line of `kv scan --json`.
@@ -91,7 +94,7 @@ impl<'a> Scan<'a> {
 
 /// Runs the command.
 pub(crate) async fn run(session: &Session, arguments: ScanArguments) -> Result<Exit, CliError> {
-    let store = session.store();
+    let store = arguments.within.store(session).await?;
     let keys_only = arguments.keys_only;
     let prefix = arguments.prefix.into();
     let mut scan = Scan { store: &store, prefix, keys_only, next: Next::First };

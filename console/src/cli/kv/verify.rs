@@ -54,6 +54,7 @@ pub(crate) struct Comparison {
 
 /// Runs the command.
 pub(crate) async fn run(session: &Session, arguments: LoadArguments) -> Result<Exit, CliError> {
+    let store = arguments.writing.within.store(session).await?;
     let comparison = Comparison {
         root: Root::new(arguments.folder, arguments.prefix),
         max_bytes: arguments.max_bytes,
@@ -61,8 +62,7 @@ pub(crate) async fn run(session: &Session, arguments: LoadArguments) -> Result<E
         limit: arguments.limit,
     };
     let bar = progress("verifying");
-    let report =
-        compare(&comparison, &session.store(), |report| bar.set_position(report.files)).await?;
+    let report = compare(&comparison, &store, |report| bar.set_position(report.files)).await?;
     bar.finish_and_clear();
     if session.json() {
         json(&report)?;

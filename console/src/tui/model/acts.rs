@@ -1,7 +1,7 @@
 //! Harmful acts as the model has them: whether one can be begun, which one a command means on what
 //! is chosen, and its words. It opens nothing and sends nothing.
 
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::{KeyspaceId, NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
 use evenkeel_shared::view::{IntentKind, IntentPhase, NodeState};
 
@@ -98,7 +98,17 @@ pub(crate) fn name(model: &Model, action: &Action) -> String {
         Action::Backup { .. } => "backup".into(),
         Action::Restore { backup, .. } => backup.clone(),
         Action::RestoreAccept | Action::RestoreUndo => restored(model),
+        Action::KeyspaceCreate(spec) => spec.name.clone(),
+        Action::KeyspaceSet { keyspace, .. } | Action::KeyspaceDrop { keyspace } => {
+            keyspace_name(model, *keyspace)
+        }
     }
+}
+
+fn keyspace_name(model: &Model, id: KeyspaceId) -> String {
+    let known = model.live.view().map_or(&[][..], |view| &view.keyspaces);
+    let known = known.iter().find(|keyspace| keyspace.id == id);
+    known.map_or_else(|| id.to_string(), |keyspace| keyspace.name.clone())
 }
 
 /// The backup whose restore waits.
@@ -132,6 +142,9 @@ pub(crate) fn title(model: &Model, action: &Action) -> String {
         Action::Restore { .. } => format!("restore {name}"),
         Action::RestoreAccept => format!("accept restore of {name}"),
         Action::RestoreUndo => format!("undo restore of {name}"),
+        Action::KeyspaceCreate(_) => format!("create keyspace {name}"),
+        Action::KeyspaceSet { .. } => format!("change keyspace {name}"),
+        Action::KeyspaceDrop { .. } => format!("drop keyspace {name}"),
     }
 }
 

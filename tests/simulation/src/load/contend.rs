@@ -12,6 +12,7 @@ use bytes::Bytes;
 use evenkeel_history::{Action, Call, Condition, Outcome};
 use evenkeel_shared::client::{ClientError, StoreHandle};
 use evenkeel_shared::command::{Expected, OperationResult, WriteAction};
+use evenkeel_shared::service::store::WriteItem;
 use evenkeel_shared::version::Version;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -130,7 +131,7 @@ impl Contender {
     async fn write(&mut self, key: Bytes, action: Action, write: WriteAction) {
         let call = Call { client: self.number, key: key.clone(), action: action.clone() };
         let ticket = self.clients.history.borrow_mut().begin(call);
-        let outcome = self.attempts(&key, write).await;
+        let outcome = self.attempts(self.store.item(key.clone(), write)).await;
         self.clients.note(&format!("client {} {action:?} {key:?}: {outcome:?}", self.number));
         if let Outcome::Written { version, .. } = &outcome {
             let value = match action {
@@ -143,13 +144,12 @@ impl Contender {
     }
 
     /// Sends the same write until its outcome is known, or patience is at its end.
-    async fn attempts(&mut self, key: &Bytes, write: WriteAction) -> Outcome {
-        let request = self.store.request_id();
+    async fn attempts(&mut self, item: WriteItem) -> Outcome {
         let mut retries = self.chance.random_range(0..=RETRIES_MAX);
         let mut perhaps = false;
         loop {
             let patience = Duration::from_millis(self.chance.random_range(PATIENCE_MS));
-            let answer = self.store.write(request, key.clone(), write.clone(), patience).await;
+            let answer = self.store.write(item.clone(), patience).await;
             let outcome = outcome(&answer.map(|reply| reply.result));
             perhaps |= outcome == Outcome::Unknown;
             match outcome {
@@ -174,9 +174,14 @@ fn outcome(answer: &Result<OperationResult, ClientError>) -> Outcome {
             Outcome::Written { version: *version, existed: Some(*existed) }
         }
         Ok(OperationResult::ConditionFailed { actual }) => Outcome::Mismatch { actual: *actual },
-        Ok(OperationResult::Forgotten) | Err(ClientError::Unknown { .. }) => Outcome::Unknown,
-        // Nobody here counts.
-        Ok(OperationResult::Counted { .. } | OperationResult::NotANumber) => Outcome::Unknown,
+        // Nobody here counts, or asks for less than a quorum.
+        Ok(
+            OperationResult::Forgotten
+            | OperationResult::Counted { .. }
+            | OperationResult::NotANumber
+            | OperationResult::Provisional { .. },
+        )
+        | Err(ClientError::Unknown { .. }) => Outcome::Unknown,
         Ok(OperationResult::TooManyClients | OperationResult::NotOwned)
         | Err(ClientError::Unavailable { .. } | ClientError::Refused(_)) => Outcome::Failed,
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::machine::clients::WINDOW;
 
 /// One generated step.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ fn drafts() -> impl Strategy<Value = Draft> {
         prop_oneof![Just(1), Just(-7), Just(i64::MAX), Just(i64::MIN)]
             .prop_map(|by| DraftAction::Add { by }),
     ];
-    let sequence = prop_oneof![1..8_u64, 1_024..1_030_u64];
+    let sequence = prop_oneof![1..40_u64, 1_024..1_060_u64];
     let age = prop_oneof![Just(0), Just(1_000_u64), Just(299_000), Just(301_000)];
     (1..4_u64, sequence, age, 0..4_u8, action).prop_map(
         |(client, sequence, age_ms, key, action)| Draft { client, sequence, age_ms, key, action },
@@ -71,7 +72,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Model {
     records: BTreeMap<Bytes, Record>,
     answers: BTreeMap<(u64, u64), OperationResult>,
-    seen: BTreeMap<u64, (Hlc, u64)>,
+    seen: BTreeMap<u64, Hlc>,
+    /// Below this, each client's answers are forgotten.
+    lowest: BTreeMap<u64, u64>,
     open: bool,
 }
 
@@ -79,12 +82,12 @@ impl Model {
     fn operation(&mut self, operation: &Operation, version: Version, now: Hlc) -> OperationResult {
         let lease = u64::try_from(CLIENT_LEASE.as_millis()).unwrap() << 16;
         let RequestId { client: ClientId(client), sequence, first_attempt } = operation.request;
-        if self.seen.get(&client).is_some_and(|(last, _)| last.0 + lease < now.0) {
+        if self.seen.get(&client).is_some_and(|last| last.0 + lease < now.0) {
             self.seen.remove(&client);
+            self.lowest.remove(&client);
             self.answers.retain(|(other, _), _| *other != client);
         }
-        let highest = self.seen.get(&client).map(|(_, highest)| *highest);
-        let below = highest.is_some_and(|highest| sequence + 1_024 <= highest);
+        let below = self.lowest.get(&client).is_some_and(|lowest| sequence < *lowest);
         if !below && let Some(answer) = self.answers.get(&(client, sequence)) {
             return answer.clone();
         }
@@ -96,10 +99,18 @@ impl Model {
         }
         self.records.retain(|_, record| record.expires.is_none_or(|expires| expires > now));
         let answer = self.write(operation, version, now);
-        let (last, highest) = self.seen.get(&client).copied().unwrap_or_default();
-        let last = last.max(now).max(first_attempt);
-        self.seen.insert(client, (last, highest.max(sequence)));
+        let last = self.seen.entry(client).or_default();
+        *last = (*last).max(now).max(first_attempt);
         self.answers.insert((client, sequence), answer.clone());
+        let mine = || self.answers.keys().filter(|(other, _)| *other == client);
+        let (window, most) = (usize::try_from(WINDOW).unwrap(), mine().count());
+        if most >= 2 * window {
+            let lowest = mine().map(|(_, sequence)| *sequence).nth(most - window).unwrap();
+            // What lies between the last that went and the first that stays is not forgotten.
+            let gone = mine().map(|(_, sequence)| *sequence).nth(most - window - 1).unwrap();
+            self.lowest.insert(client, gone + 1);
+            self.answers.retain(|(other, at), _| *other != client || *at >= lowest);
+        }
         answer
     }
 
@@ -176,6 +187,7 @@ async fn play(steps: &[Step], group: usize) -> Result<(Status, ContentAt), TestC
         records: BTreeMap::new(),
         answers: BTreeMap::new(),
         seen: BTreeMap::new(),
+        lowest: BTreeMap::new(),
         open: true,
     };
     let (mut clock, mut hlc, mut epoch) = (START, START, 1);

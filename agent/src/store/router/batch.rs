@@ -1,0 +1,129 @@
+//! Several keys in one request: cut by shard, and each part written by its leader in one entry.
+
+use std::collections::BTreeMap;
+
+use evenkeel_shared::command::OperationResult;
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::key::Slot;
+use evenkeel_shared::service::store::{BatchPart, BatchReply, BatchRequest, Routing, StoreClient};
+use evenkeel_shared::view::SyncPolicy;
+use evenkeel_shared::wire::deadline::Deadline;
+use futures::future::join_all;
+
+use super::retry::Retry;
+use super::{Place, Router, checks, no_shards, operate};
+use crate::store::group::{Group, Write};
+
+impl Router {
+    /// Writes several keys. Each shard's part stands for itself.
+    pub async fn write_batch(
+        &self,
+        request: BatchRequest,
+        deadline: Deadline,
+    ) -> Result<BatchReply, StoreError> {
+        checks::batch(&request.items)?;
+        let mut by_shard: BTreeMap<ShardId, Vec<u32>> = BTreeMap::new();
+        {
+            let facts = self.facts.borrow();
+            for (at, item) in (0..).zip(&request.items) {
+                let shard = facts.shard_of(request.keyspace, Slot::of(&item.key));
+                by_shard.entry(shard.ok_or_else(no_shards)?).or_default().push(at);
+            }
+        }
+        let parts = by_shard.into_iter().map(|(shard, items)| {
+            let of_part = items.iter().filter_map(|at| request.items.get(*at as usize).cloned());
+            let part = BatchRequest { items: of_part.collect(), ..request.clone() };
+            async move {
+                let written = self.write_part(shard, part, deadline).await;
+                let failed = |error| BatchPart {
+                    shard,
+                    items: Vec::new(),
+                    outcome: Err(error),
+                    leader: self.leader_of(shard),
+                    position: None,
+                    sync: SyncPolicy::default(),
+                };
+                BatchPart { items, ..written.unwrap_or_else(failed) }
+            }
+        });
+        Ok(BatchReply { parts: join_all(parts).await })
+    }
+
+    /// Writes the keys of one shard, wherever it is led. Should its slots move meanwhile, the caller
+    /// is told, and cuts its batch anew.
+    async fn write_part(
+        &self,
+        shard: ShardId,
+        mut request: BatchRequest,
+        deadline: Deadline,
+    ) -> Result<BatchPart, StoreError> {
+        let mut retry = Retry::new(deadline);
+        loop {
+            let error = match self.place_of(shard) {
+                Ok(Place::Here(group)) => match self.part_here(&group, &request, deadline).await {
+                    Ok(part) => return Ok(part),
+                    Err(error) => error,
+                },
+                Ok(Place::There(leader)) if request.routing == Routing::Local => {
+                    return Err(StoreError::NotLeader { shard, leader: Some(leader) });
+                }
+                Ok(Place::There(leader)) => {
+                    let passed = BatchRequest { routing: Routing::Local, ..request.clone() };
+                    let call = |client: StoreClient, by: Deadline| async move {
+                        client.write_batch(by.context(), passed).await
+                    };
+                    match self.pass_on(shard, leader, deadline, call).await {
+                        Ok(reply) => match the_only(reply) {
+                            Ok(part @ BatchPart { outcome: Ok(_), .. }) => return Ok(part),
+                            Ok(BatchPart { outcome: Err(error), .. }) | Err(error) => error,
+                        },
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            let elsewhere = matches!(error, StoreError::WrongShard { .. });
+            if request.routing == Routing::Local || elsewhere || !error.is_retriable() {
+                return Err(retry.last_word(error));
+            }
+            if error.is_unknown() {
+                request.floor = request.floor.max(SyncPolicy::Quorum);
+            }
+            retry.pause(error).await?;
+        }
+    }
+
+    async fn part_here(
+        &self,
+        group: &Group,
+        request: &BatchRequest,
+        by: Deadline,
+    ) -> Result<BatchPart, StoreError> {
+        let items = request.items.iter();
+        let operations = items.map(|item| self.operation(group, item)).collect();
+        let sync = self.sync(request.keyspace, request.sync, request.floor);
+        let written = operate(group, Write { operations, sync, by }).await?;
+        let refused = |result: &OperationResult| *result == OperationResult::NotOwned;
+        if let Some(at) = written.results.iter().position(refused) {
+            let slot = request.items.get(at).map_or(Slot(0), |item| Slot::of(&item.key));
+            return Err(StoreError::WrongShard { shard: group.shard(), slot: slot.0 });
+        }
+        Ok(BatchPart {
+            shard: group.shard(),
+            items: Vec::new(),
+            outcome: Ok(written.results),
+            leader: Some(self.me),
+            position: Some(group.position_of(written.place)),
+            sync: written.sync,
+        })
+    }
+}
+
+/// The part of a reply to a request for one shard.
+fn the_only(mut reply: BatchReply) -> Result<BatchPart, StoreError> {
+    match (reply.parts.pop(), reply.parts.is_empty()) {
+        (Some(part), true) => Ok(part),
+        _ => Err(StoreError::Unknown { why: "the leader cut the batch otherwise".to_owned() }),
+    }
+}

@@ -1,0 +1,128 @@
+//! Trying again until there is an answer or no time: which node next, and what may have been done.
+
+use std::time::Duration;
+
+use super::{ATTEMPT_TIMEOUT, ClientError, RETRY_PAUSE, StoreHandle, Target};
+use crate::error::{StoreError, WireError};
+use crate::service::store::StoreClient;
+use crate::wire::deadline::Deadline;
+
+/// Whether an attempt before this one may have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tries {
+    First,
+    Again,
+}
+
+/// One attempt's failure.
+enum Failure {
+    /// Nothing was done.
+    Before(String),
+    /// It may have been done.
+    Maybe(String, Option<(u8, u8)>),
+    /// It can't be done.
+    Final(StoreError),
+}
+
+impl StoreHandle {
+    /// Tries until it is answered or the time is over.
+    pub(super) async fn attempts<T, F, Fut>(
+        &self,
+        target: Target,
+        timeout: Duration,
+        call: F,
+    ) -> Result<T, ClientError>
+    where
+        F: Fn(StoreClient, Deadline, Tries) -> Fut,
+        Fut: Future<Output = Result<Result<T, StoreError>, tarpc::client::RpcError>>,
+    {
+        let deadline = Deadline::after(timeout);
+        let (mut attempts, mut maybe_done, mut avoid) = (0, false, None::<String>);
+        let mut persisted_by = None;
+        loop {
+            attempts += 1;
+            let address = self.choose(target, avoid.as_deref());
+            let tries = if maybe_done { Tries::Again } else { Tries::First };
+            let call = |client, deadline| call(client, deadline, tries);
+            let last = match self.attempt(address.as_deref(), deadline, &call).await {
+                Ok(reply) => return Ok(reply),
+                // A retry that was refused says nothing about the attempt before it.
+                Err(Failure::Final(error)) if !maybe_done => return Err(error.into()),
+                Err(Failure::Final(error)) => {
+                    let last = error.to_string();
+                    return Err(ClientError::Unknown { attempts, last, persisted_by });
+                }
+                Err(Failure::Before(last)) => last,
+                Err(Failure::Maybe(last, persisted)) => {
+                    maybe_done = true;
+                    persisted_by = persisted.or(persisted_by);
+                    last
+                }
+            };
+            self.forget_leader(target, address.as_deref());
+            avoid = address;
+            if deadline.is_over() {
+                return Err(if maybe_done {
+                    ClientError::Unknown { attempts, last, persisted_by }
+                } else {
+                    ClientError::Unavailable { attempts, last }
+                });
+            }
+            tokio::time::sleep(RETRY_PAUSE.min(deadline.remaining())).await;
+        }
+    }
+
+    async fn attempt<T, F, Fut>(
+        &self,
+        address: Option<&str>,
+        deadline: Deadline,
+        call: &F,
+    ) -> Result<T, Failure>
+    where
+        F: Fn(StoreClient, Deadline) -> Fut,
+        Fut: Future<Output = Result<Result<T, StoreError>, tarpc::client::RpcError>>,
+    {
+        let address = address.ok_or_else(|| Failure::Before("no address to ask".to_owned()))?;
+        let attempt = deadline.at_most(ATTEMPT_TIMEOUT);
+        let dialled = tokio::time::timeout(attempt.remaining(), self.pool.store(address)).await;
+        let client = match dialled {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(Failure::Before(describe(&error))),
+            Err(_) => return Err(Failure::Before(format!("{address} did not answer in time"))),
+        };
+        if self.routes().is_empty() {
+            self.learn_routes(&client, attempt).await;
+        }
+        match call(client, attempt).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error @ StoreError::NotEverywhere { persisted_by, voters })) => {
+                Err(Failure::Maybe(error.to_string(), Some((persisted_by, voters))))
+            }
+            Ok(Err(error)) if error.is_unknown() => Err(Failure::Maybe(error.to_string(), None)),
+            Ok(Err(error)) if error.is_retriable() => {
+                if let StoreError::NotLeader { shard, leader: Some(leader) } = &error {
+                    self.routes().led_by(*shard, *leader);
+                }
+                Err(Failure::Before(error.to_string()))
+            }
+            Ok(Err(error)) => Err(Failure::Final(error)),
+            Err(error) => {
+                if matches!(error, tarpc::client::RpcError::DeadlineExceeded) {
+                    self.pool.distrust_store(address);
+                }
+                Err(Failure::Maybe(format!("{address}: {error}"), None))
+            }
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn describe(error: &WireError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
