@@ -88,6 +88,11 @@ impl Agent {
         self.running = Some(Running::spawn(command, &self.plan.folder, &self.plan.name));
     }
 
+    /// SIGSTOP: silent, with open connections; what is sent to it waits and dies with it.
+    pub fn freeze(&self) {
+        self.running.as_ref().expect("it runs").freeze();
+    }
+
     /// SIGKILL, at once.
     pub fn kill(&mut self) {
         self.running = None;

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evenkeel_shared::client::{ClientError, Pool, PoolConfig, StoreClientConfig, StoreHandle};
+use evenkeel_shared::client::{
+    ClientError, Freshness, Pool, PoolConfig, StoreClientConfig, StoreHandle,
+};
 use evenkeel_shared::command::OperationResult;
 use evenkeel_shared::ids::{ClientId, KeyspaceId};
+use evenkeel_shared::service::store::{ReadReply, WriteReply};
+use evenkeel_shared::view::SyncPolicy;
 use evenkeel_shared::wire::hello::Caller;
 use evenkeel_shared::wire::tcp::Tcp;
 use tokio::runtime::Runtime;
@@ -82,10 +86,21 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Sets a key, acknowledged as the policy says; a handle goes on with what it has seen.
+    pub fn put(&self, sync: SyncPolicy, key: &str, value: &str) -> Result<WriteReply, ClientError> {
+        let store = self.store.clone().with_sync(Some(sync));
+        self.runtime.block_on(store.put(key.to_owned().into(), value.to_owned().into()))
+    }
+
+    /// Reads a key, never less than what this client has seen and written.
+    pub fn get_in_session(&self, key: &str) -> Result<ReadReply, ClientError> {
+        self.runtime.block_on(self.store.get_at(key.to_owned().into(), Freshness::Session))
+    }
+}
+
 /// Whether a write was acknowledged.
-pub(crate) fn is_done(
-    reply: &Result<evenkeel_shared::service::store::WriteReply, ClientError>,
-) -> bool {
+pub(crate) fn is_done(reply: &Result<WriteReply, ClientError>) -> bool {
     matches!(reply, Ok(reply) if matches!(reply.result, OperationResult::Done { .. }))
 }
 

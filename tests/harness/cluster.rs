@@ -144,6 +144,17 @@ impl Cluster {
         })
     }
 
+    /// The place of the agent that leads the shard of a key that is there.
+    pub fn leader_of(&self, key: &str) -> usize {
+        let got = self.run(&["kv", "get", key, "--json"]).expect(0).json();
+        wait_for("its shard has a leader", SOON, || {
+            let shards = self.ask(&["shards"]);
+            let ours = shards.as_array()?.iter().find(|it| it["id"] == got["version"]["shard"])?;
+            let leader = ours["leader"].as_str()?;
+            self.agents.iter().position(|agent| agent.plan.name == leader)
+        })
+    }
+
     /// Waits until the replicas of a shard stand at one index, and asserts that they hold the same.
     pub fn assert_hashes_agree(&self, shard: u64) -> Value {
         let shard = shard.to_string();

@@ -135,6 +135,11 @@ impl Running {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it is our child");
     }
 
+    /// SIGSTOP: it neither reads nor writes, and its connections stay open.
+    pub fn freeze(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).expect("it is our child");
+    }
+
     /// SIGKILL, and its end.
     pub fn kill(&mut self) {
         if self.ended.is_none() {

@@ -84,11 +84,7 @@ fn rule_18_a_session_reads_its_own_writes_on_any_node_and_through_a_failover() {
             assert_eq!(read, text, "round {round} at n{}", agent + 1);
         }
     }
-    let shard = &cluster.run(&["kv", "get", "k", "--json"]).expect(0).json()["version"]["shard"];
-    let shards = cluster.ask(&["shards"]);
-    let ours = shards.as_array().unwrap().iter().find(|it| it["id"] == *shard).unwrap();
-    let leader = ours["leader"].as_str().expect("somebody leads it").to_owned();
-    let place = cluster.agents.iter().position(|agent| agent.plan.name == leader).unwrap();
+    let place = cluster.leader_of("k");
     cluster.agents[place].kill();
     for agent in (0..3).filter(|agent| *agent != place) {
         let read = value(&cluster, agent, &["k", "--session", &file]);

@@ -115,6 +115,8 @@ impl Life {
     }
 }
 
+mod policies;
+
 /// Waits until it leads and has committed the first entry of its term.
 async fn leads(group: &Group) {
     group.raft.wait(PATIENCE).state(ServerState::Leader, "leads").await.unwrap();
