@@ -136,7 +136,7 @@ pub(crate) async fn run(session: &Session, arguments: LoadArguments) -> Result<E
     } else {
         line(report.text())?;
     }
-    Ok(if report.is_complete() { Exit::Done } else { Exit::Degraded })
+    Ok(report.exit())
 }
 
 /// What to load, and how.
@@ -288,8 +288,15 @@ impl LoadReport {
         }
     }
 
-    fn is_complete(&self) -> bool {
-        self.acknowledged == self.files && self.unreadable == 0
+    /// What is known to have failed comes first, then what nobody knows.
+    fn exit(&self) -> Exit {
+        if self.failed > 0 || self.unreadable > 0 {
+            Exit::Degraded
+        } else if self.unresolved > 0 {
+            Exit::Unreachable
+        } else {
+            Exit::Done
+        }
     }
 
     fn text(&self) -> String {

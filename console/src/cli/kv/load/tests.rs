@@ -58,7 +58,7 @@ async fn a_refused_write_is_failed_and_not_unknown() {
     let (_folder, root) = folder(3);
     let report = load(&plan(&root), &fake.session().store(), |_, _| Ok(())).await.unwrap();
     assert_eq!((report.failed, report.unknown, report.acknowledged), (3, 0, 0));
-    assert!(!report.is_complete());
+    assert_eq!(report.exit(), Exit::Degraded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
