@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use evenkeel_shared::view::ZoneRule;
 use goldenscript::ArgumentConsumer;
 
 /// Runs `check` on every script of a suite, in order of their names.
@@ -47,4 +48,14 @@ pub(super) fn at(args: &mut ArgumentConsumer<'_>) -> Result<Duration, Box<dyn Er
 pub(super) fn list<T: FromStr>(text: &str) -> Result<Vec<T>, Box<dyn Error>> {
     let items = text.split('-').filter(|item| !item.is_empty());
     items.map(|item| item.parse().map_err(|_| format!("can't read {item}").into())).collect()
+}
+
+/// A rule about zones.
+pub(super) fn zones(text: &str) -> Result<ZoneRule, Box<dyn Error>> {
+    match text {
+        "spread" => Ok(ZoneRule::Spread),
+        "strict" => Ok(ZoneRule::Strict),
+        "ignore" => Ok(ZoneRule::Ignore),
+        other => Err(format!("unknown rule {other}").into()),
+    }
 }

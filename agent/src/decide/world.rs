@@ -76,7 +76,7 @@ impl World {
             }
             // shard IDS on=NODES [leader=NODE|none] [learners=NODES] [behind=NODES] [damaged=NODES]
             "shard" => self.read_shards(&mut args)?,
-            // policy [replicas=3] [grace=MS] [sync=quorum|leader]
+            // policy [replicas=3] [grace=MS] [sync=quorum|leader] [zones=spread|strict|ignore]
             "policy" => {
                 let policy = &mut self.facts.keyspaces.entry(KEYSPACE).and_modify(|_| ());
                 let std::collections::btree_map::Entry::Occupied(entry) = policy else {
@@ -87,6 +87,10 @@ impl World {
                 policy.grace_ms = script::key(&mut args, "grace")?.unwrap_or(policy.grace_ms);
                 if args.take_key("sync") == Some("leader") {
                     policy.sync = SyncPolicy::Leader;
+                }
+                if let Some(rule) = args.take_key("zones") {
+                    let promise = self.facts.promises.of.entry(KEYSPACE).or_default();
+                    promise.zones = script::zones(rule)?;
                 }
             }
             _ => return Ok(false),

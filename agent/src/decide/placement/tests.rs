@@ -37,12 +37,7 @@ impl goldenscript::Runner for Runner {
             }
             // zones spread|strict|ignore
             "zones" => {
-                self.zones = match args.next_pos().ok_or("which rule?")? {
-                    "spread" => ZoneRule::Spread,
-                    "strict" => ZoneRule::Strict,
-                    "ignore" => ZoneRule::Ignore,
-                    other => return Err(format!("unknown rule {other}").into()),
-                };
+                self.zones = script::zones(args.next_pos().ok_or("which rule?")?)?;
             }
             // place shards=N [replicas=3]
             "place" => {

@@ -1,5 +1,6 @@
 //! What each command of the system shard does, and each sentence with which it is refused.
 
+mod keyspaces;
 mod lost;
 mod restore;
 
