@@ -5,6 +5,7 @@
 mod control;
 mod enter;
 mod events;
+mod files;
 mod ledger;
 mod load;
 mod parts;

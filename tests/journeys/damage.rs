@@ -100,6 +100,29 @@ fn a_lost_log_is_no_empty_log() {
 }
 
 #[test]
+fn data_that_can_not_be_opened_is_put_aside_and_rebuilt() {
+    let (mut cluster, writers) = begin();
+    let mut kept = None;
+    harm(&mut cluster, |data| {
+        // What the engine must read before it opens anything.
+        let trees = fs::read_dir(data.join("state/keyspaces")).expect("the engine has trees");
+        for tree in trees {
+            let files = fs::read_dir(tree.expect("it can be listed").path()).expect("a folder");
+            for file in files.map(|file| file.expect("it can be listed").path()) {
+                if file.is_file() {
+                    let opened = fs::OpenOptions::new().write(true).open(file);
+                    opened.and_then(|file| file.set_len(0)).expect("it can be cut");
+                }
+            }
+        }
+        kept = Some(data.join("state.damaged-1"));
+    });
+    wait_for("it is put aside", REBUILT_MAX, || kept.as_ref()?.exists().then_some(()));
+    assert_whole(&cluster, writers);
+    assert!(cluster.agents[2].log().contains("damage in the data of all replicas"));
+}
+
+#[test]
 fn a_wiped_node_rejoins_by_one_command() {
     let (mut cluster, writers) = begin();
     harm(&mut cluster, |data| fs::remove_dir_all(data).expect("it can be removed"));

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Control, ControlPorts};
 use super::enter::Entrance;
+use super::files::{open_data, open_log};
 use super::ledger::FolderLedger;
 use super::load::LoadSampler;
 use super::ports::{HeldGroups, LanePeers, LatePulse};
@@ -35,12 +36,11 @@ use crate::rpc::server::{Server, Services};
 use crate::rpc::store::StoreService;
 use crate::rpc::watch::Feeder;
 use crate::store::engine::Engine;
-use crate::store::engine::fjall::{FjallEngine, FjallLimits};
 use crate::store::group::{Group, GroupPorts};
 use crate::store::ledger::Ledger;
 use crate::store::replicas::{OpenError, Replicas};
 use crate::store::router::Router;
-use crate::store::wal::{ReplicaKey, Wal, WalConfig};
+use crate::store::wal::{ReplicaKey, Wal};
 
 /// What parts are opened from.
 pub(super) struct Opening {
@@ -305,36 +305,6 @@ fn known_addresses(
 ) -> Addresses {
     let folder = folder.lock().expect("no holder of this lock panics");
     addresses(facts, &folder, membership)
-}
-
-async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
-    let folder = config.data.join("wal");
-    let log = {
-        let (disk, folder) = (env.disk.clone(), folder.clone());
-        env.work.run(move || log.fitted(disk.as_ref(), &folder)).await
-    };
-    let opened = Wal::open(env, &folder, log).await;
-    let (wal, recovery) =
-        opened.map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
-    for damaged in &recovery.quarantined {
-        tracing::error!(?damaged, "damage in the log: the replica is quarantined");
-    }
-    Ok(wal)
-}
-
-async fn open_data(
-    env: &Env,
-    config: &Config,
-    given: Option<Arc<dyn Engine>>,
-) -> Result<Arc<dyn Engine>, NodeError> {
-    if let Some(engine) = given {
-        return Ok(engine);
-    }
-    let folder = config.data.join("state");
-    let opened = env.work.run(move || FjallEngine::open(&folder, FjallLimits::default())).await;
-    let engine =
-        opened.map_err(|error| NodeError::Open { what: "the data", why: error.to_string() })?;
-    Ok(Arc::new(engine))
 }
 
 /// Everybody else, as the facts say, or as the folder remembers while the facts are not here yet.

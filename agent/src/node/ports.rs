@@ -123,6 +123,7 @@ impl HeldGroups {
         let now = self.clock.now();
         let unsynced = self.wal.sync_health().oldest_unsynced;
         let stuck = unsynced.is_some_and(|waited| waited > UNSYNCED_MAX);
+        group.probe(now);
         let status = group.status();
         let mut replica = status.replica.clone();
         replica.ops_s = self.rate(now, &status);

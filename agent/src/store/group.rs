@@ -7,10 +7,12 @@
 mod early;
 mod inbound;
 mod membership;
+mod probe;
 mod proposer;
 mod reader;
 mod status;
 mod transfer;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,11 +38,12 @@ use crate::env::Env;
 use crate::planted::{self, Bug};
 
 pub use inbound::Inbound;
+use probe::Probe;
 pub use proposer::{Proposer, Write, Written};
 pub use status::GroupStatus;
 use transfer::HandOver;
 
-/// A leader whose proposals are not answered for this long leads in name only.
+/// A leader that leaves something unanswered for this long leads in name only.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 
 /// What a group needs of the node that holds it.
@@ -65,6 +68,7 @@ pub struct Group {
     env: Env,
     proposer: Proposer,
     reads: reader::ReadGate,
+    probe: Probe,
     inbound: Inbound,
     /// Cleared while a majority of voters does not back the leadership (safety rule 7).
     backed: AtomicBool,
@@ -97,7 +101,8 @@ impl Group {
         let tasks = CancellationToken::new();
         let proposer =
             Proposer::start(raft.clone(), machine.clone(), ports.env.clone(), notices, &tasks);
-        let reads = reader::ReadGate::start(raft.clone(), key.shard, &tasks);
+        let clock = ports.env.clock.clone();
+        let reads = reader::ReadGate::start(raft.clone(), key.shard, clock, &tasks);
         tokio::spawn(
             tasks.clone().run_until_cancelled_owned(tell_roles(raft.clone(), ports.lease.clone())),
         );
@@ -110,6 +115,7 @@ impl Group {
             env: ports.env,
             proposer,
             reads,
+            probe: Probe::default(),
             inbound,
             backed: AtomicBool::new(true),
             no_room: Mutex::default(),
@@ -171,11 +177,18 @@ impl Group {
         self.raft.metrics().borrow_watched().current_term
     }
 
-    /// Whether proposals have been under way for too long without one being answered (safety
-    /// rule 6).
+    /// Whether proposals, a read's round or a probe of the Raft core have been under way for too
+    /// long without an answer: it leads in name only (safety rule 6).
     pub fn is_stalled(&self, now: Duration) -> bool {
-        let since = self.proposer.waiting_since();
-        since.is_some_and(|since| now.saturating_sub(since) > STALLED_AFTER)
+        let waits = [self.proposer.waits(), self.reads.waits(), self.probe.waits()];
+        waits.into_iter().any(|waits| waits.is_over(STALLED_AFTER, now))
+    }
+
+    /// Asks the Raft core of a leader for a sign of life, once in a while; nobody waits for it.
+    pub fn probe(&self, now: Duration) {
+        if self.is_leader() {
+            self.probe.ask(&self.raft, now);
+        }
     }
 
     /// Whether anybody has initialised the shard here.

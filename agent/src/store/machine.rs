@@ -13,6 +13,7 @@ mod scrub;
 mod snapshot;
 mod state;
 mod trouble;
+mod witness;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};

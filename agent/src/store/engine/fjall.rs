@@ -4,6 +4,7 @@
 //! deleted (design §6). fjall has no cap on all write buffers together, so it is kept here.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -69,13 +70,16 @@ impl Shared {
 impl FjallEngine {
     /// Opens the folder's database, or makes one; what it shows has been synced.
     pub fn open(folder: &Path, limits: FjallLimits) -> Result<Self, EngineError> {
-        let database = Database::builder(folder)
+        let builder = Database::builder(folder)
             .cache_size(limits.cache_bytes)
             .worker_threads(1)
             .max_cached_files(Some(OPEN_FILES_MAX))
-            .max_journaling_size(limits.journal_bytes.max(64 << 20))
-            .open()
-            .map_err(|source| explain("the database", "open the database", source))?;
+            .max_journaling_size(limits.journal_bytes.max(64 << 20));
+        // fjall meets some rot with an assertion. Nothing of it is left behind: nothing was opened.
+        let opened = catch_unwind(AssertUnwindSafe(|| builder.open()));
+        let database = opened
+            .unwrap_or_else(|_| Err(fjall::Error::Unrecoverable))
+            .map_err(|source| explain_open("the database", source))?;
         let shared = Shared { limits, trees: Mutex::default() };
         Ok(Self { database, shared: Arc::new(shared) })
     }
@@ -269,10 +273,10 @@ fn share(value: fjall::Slice) -> Bytes {
     }
 }
 
-/// Damage to one tree's files is one thing, a failing disk another.
-fn explain(tree: &str, what: &str, source: fjall::Error) -> EngineError {
-    let damaged = matches!(
-        &source,
+/// Whether the bytes are not what was written: one thing; a failing disk is another.
+fn is_damage(source: &fjall::Error) -> bool {
+    matches!(
+        source,
         fjall::Error::Storage(
             LsmError::ChecksumMismatch { .. }
                 | LsmError::InvalidHeader(_)
@@ -280,11 +284,36 @@ fn explain(tree: &str, what: &str, source: fjall::Error) -> EngineError {
                 | LsmError::InvalidTrailer
                 | LsmError::Decompress(_)
                 | LsmError::Unrecoverable
-        ) | fjall::Error::Unrecoverable
-    );
-    if damaged {
+        ) | fjall::Error::JournalRecovery(_)
+            | fjall::Error::InvalidTag(_)
+            | fjall::Error::InvalidTrailer
+            | fjall::Error::Decompress(_)
+            | fjall::Error::Unrecoverable
+    )
+}
+
+fn explain(tree: &str, what: &str, source: fjall::Error) -> EngineError {
+    if is_damage(&source) {
         EngineError::Damaged { tree: tree.to_owned(), source: Box::new(source) }
     } else {
         EngineError::Failed { what: what.to_owned(), source: Box::new(source) }
     }
+}
+
+/// The same while files are opened that were written before: one that is cut short, missing or of
+/// no sense is damage too. A version of the format that this fjall does not know is none.
+fn explain_open(tree: &str, source: fjall::Error) -> EngineError {
+    let short = |error: &std::io::Error| {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound, UnexpectedEof};
+        // A seek to before a file's beginning is an invalid input.
+        matches!(error.kind(), InvalidData | InvalidInput | NotFound | UnexpectedEof)
+    };
+    let cut = match &source {
+        fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => short(error),
+        _ => false,
+    };
+    if cut {
+        return EngineError::Damaged { tree: tree.to_owned(), source: Box::new(source) };
+    }
+    explain(tree, "open the database", source)
 }

@@ -9,8 +9,6 @@ mod waiters;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use evenkeel_shared::command::{
     Applied, Batch, Command, Operation, OperationResult, RequestId, WriteAction,
@@ -30,6 +28,7 @@ use openraft::impls::ProgressResponder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::waits::Waits;
 use crate::env::Env;
 use crate::store::machine::Machine;
 use crate::store::raft::{Metrics, Raft};
@@ -83,8 +82,8 @@ pub struct Proposer {
     shard: ShardId,
     queue: mpsc::Sender<Proposal>,
     gate: Arc<watch::Sender<Gate>>,
-    /// Since when entries are under way without one being answered, in microseconds; 0: none are.
-    waiting_since_us: Arc<AtomicU64>,
+    /// For entries under way, since the last one was answered.
+    waits: Waits,
 }
 
 impl Proposer {
@@ -99,7 +98,7 @@ impl Proposer {
         let shard = machine.id().shard;
         let (queue, proposals) = mpsc::channel(PROPOSALS_QUEUED_MAX);
         let (gate, gate_seen) = watch::channel(Gate::Open);
-        let waiting_since_us = Arc::new(AtomicU64::new(0));
+        let waits = Waits::default();
         let worker = Worker {
             raft,
             machine,
@@ -111,10 +110,10 @@ impl Proposer {
             commands_in_flight: 0,
             settling: FuturesUnordered::new(),
             waiting: None,
-            waiting_since_us: waiting_since_us.clone(),
+            waits: waits.clone(),
         };
         tokio::spawn(worker.run(proposals, gate_seen, tasks.clone()));
-        Self { shard, queue, gate: Arc::new(gate), waiting_since_us }
+        Self { shard, queue, gate: Arc::new(gate), waits }
     }
 
     /// Proposes operations that share an entry with each other, and with others that wait.
@@ -136,10 +135,9 @@ impl Proposer {
         self.gate.send_replace(gate);
     }
 
-    /// Since when entries are under way without one being answered.
-    pub fn waiting_since(&self) -> Option<Duration> {
-        let since = self.waiting_since_us.load(Ordering::Relaxed);
-        (since > 0).then(|| Duration::from_micros(since))
+    /// How long entries are under way without one being answered.
+    pub(super) fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     fn enqueue(&self, proposal: Proposal) -> Result<(), StoreError> {
@@ -171,7 +169,7 @@ struct Worker {
     settling: FuturesUnordered<BoxFuture<'static, ()>>,
     /// Read from the queue, but it did not fit the entry before.
     waiting: Option<Proposal>,
-    waiting_since_us: Arc<AtomicU64>,
+    waits: Waits,
 }
 
 /// What an entry leaves behind when it is answered.
@@ -222,12 +220,7 @@ impl Worker {
     }
 
     fn note_progress(&self) {
-        let since = if self.in_flight.is_empty() {
-            0
-        } else {
-            u64::try_from(self.env.clock.now().as_micros()).unwrap_or(u64::MAX).max(1)
-        };
-        self.waiting_since_us.store(since, Ordering::Relaxed);
+        self.waits.set((!self.in_flight.is_empty()).then(|| self.env.clock.now()));
     }
 
     async fn propose(&mut self, first: Proposal, queue: &mut mpsc::Receiver<Proposal>) {

@@ -1,5 +1,6 @@
 //! Linearizable reads: `ReadIndex` rounds, one for all who wait when it starts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_shared::error::StoreError;
@@ -13,6 +14,8 @@ use openraft::raft::linearizable_read::LinearizerOption;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::waits::Waits;
+use crate::env::clock::Clock;
 use crate::store::raft::{Raft, TypeConfig};
 
 /// How long a round waits for a quorum: a cut-off leader answers within this.
@@ -26,13 +29,27 @@ type Waiter = oneshot::Sender<Result<(), StoreError>>;
 pub(super) struct ReadGate {
     shard: ShardId,
     waiters: mpsc::Sender<Waiter>,
+    /// For the oldest round under way.
+    waits: Waits,
 }
 
 impl ReadGate {
-    pub(super) fn start(raft: Raft, shard: ShardId, tasks: &CancellationToken) -> Self {
+    pub(super) fn start(
+        raft: Raft,
+        shard: ShardId,
+        clock: Arc<dyn Clock>,
+        tasks: &CancellationToken,
+    ) -> Self {
         let (waiters, queue) = mpsc::channel(PROPOSALS_QUEUED_MAX);
-        tokio::spawn(run(raft, shard, queue, tasks.clone()));
-        Self { shard, waiters }
+        let waits = Waits::default();
+        let rounds = Rounds { raft, shard, clock, begun: Vec::new(), waits: waits.clone() };
+        tokio::spawn(rounds.run(queue, tasks.clone()));
+        Self { shard, waiters, waits }
+    }
+
+    /// How long the oldest round is under way.
+    pub(super) fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     pub(super) async fn pass(&self) -> Result<(), StoreError> {
@@ -46,25 +63,43 @@ impl ReadGate {
     }
 }
 
-async fn run(
+struct Rounds {
     raft: Raft,
     shard: ShardId,
-    mut queue: mpsc::Receiver<Waiter>,
-    ended: CancellationToken,
-) {
-    let mut rounds = FuturesUnordered::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = ended.cancelled() => return,
-            Some(()) = rounds.next(), if !rounds.is_empty() => {}
-            first = queue.recv(), if rounds.len() < ROUNDS_IN_FLIGHT => {
-                let Some(first) = first else { return };
-                let mut waiters = vec![first];
-                while let Ok(next) = queue.try_recv() {
-                    waiters.push(next);
+    clock: Arc<dyn Clock>,
+    /// When each round under way began, in order.
+    begun: Vec<Duration>,
+    waits: Waits,
+}
+
+impl Rounds {
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiter>, ended: CancellationToken) {
+        let mut rounds = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = ended.cancelled() => return,
+                Some(begun) = rounds.next(), if !rounds.is_empty() => {
+                    if let Some(at) = self.begun.iter().position(|other| *other == begun) {
+                        self.begun.remove(at);
+                    }
+                    self.waits.set(self.begun.first().copied());
                 }
-                rounds.push(round(raft.clone(), shard, waiters));
+                first = queue.recv(), if rounds.len() < ROUNDS_IN_FLIGHT => {
+                    let Some(first) = first else { return };
+                    let mut waiters = vec![first];
+                    while let Ok(next) = queue.try_recv() {
+                        waiters.push(next);
+                    }
+                    let begun = self.clock.now();
+                    self.begun.push(begun);
+                    self.waits.set(self.begun.first().copied());
+                    let done = round(self.raft.clone(), self.shard, waiters);
+                    rounds.push(async move {
+                        done.await;
+                        begun
+                    });
+                }
             }
         }
     }

@@ -250,6 +250,55 @@ async fn rule_15_a_frame_of_another_history_is_refused() {
     life.end().await;
 }
 
+/// A core that hangs would stay the leader for ever: its metrics say so, and its heartbeats go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_06_a_leader_whose_core_answers_nobody_is_stalled() {
+    let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
+    let life = begun(&disks).await;
+    let [leader, ..] = &life.groups;
+    let later = |group: &Group| group.env.clock.now() + 2 * STALLED_AFTER;
+    leader.read_barrier().await.unwrap();
+    put(leader, "before", 1).await;
+    leader.probe(later(leader));
+    let at = later(leader);
+    until("the probe is answered", || !leader.is_stalled(at)).await;
+
+    let release = hang(leader).await;
+    leader.probe(later(leader) + 2 * STALLED_AFTER);
+    assert!(leader.is_leader(), "its metrics say so");
+    assert!(!leader.is_stalled(leader.env.clock.now()), "it has time to answer");
+    assert!(leader.is_stalled(later(leader) + 4 * STALLED_AFTER));
+    drop(release);
+    let at = later(leader) + 4 * STALLED_AFTER;
+    until("it answers again", || !leader.is_stalled(at)).await;
+
+    let release = hang(leader).await;
+    let reader = leader.clone();
+    let read = tokio::spawn(async move { reader.read_barrier().await });
+    until("a read waits", || leader.is_stalled(later(leader))).await;
+    drop(release);
+    read.await.unwrap().unwrap();
+    life.end().await;
+}
+
+/// Blocks its core until the sender is dropped.
+async fn hang(group: &Group) -> std::sync::mpsc::Sender<()> {
+    let (release, held) = std::sync::mpsc::channel();
+    group.raft.external_request(move |_| _ = held.recv()).await.unwrap();
+    release
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waited = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE.unwrap(), waited)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"));
+}
+
 /// One clock that has run ahead must not take the shard's time, and every lease and expiry, along.
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_19_a_time_far_ahead_is_refused() {

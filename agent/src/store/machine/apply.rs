@@ -40,7 +40,7 @@ pub(super) struct Applier<'a> {
 
 /// What a run of entries changes.
 pub(super) struct Outcome {
-    /// Rows, the meta row included.
+    /// Rows, the meta row and its witness included.
     pub(super) changes: Changes,
     /// Lines added to the journal.
     pub(super) events: Vec<Event>,
@@ -87,6 +87,10 @@ impl<'a> Applier<'a> {
     pub(super) fn finish(mut self) -> Outcome {
         let meta = rows::encode(&self.state.meta);
         self.set(Bytes::from_static(META), meta);
+        let applied = self.state.meta.applied.as_ref().map(|id| id.index);
+        if let Some((key, row)) = applied.and_then(|at| self.state.witness.next(at)) {
+            self.set(key, row);
+        }
         Outcome { changes: self.pending, events: self.events }
     }
 

@@ -34,6 +34,8 @@ pub(super) const EXPIRIES: u8 = 7;
 pub(super) const RESULTS: u8 = 8;
 /// The one row of what keyspaces promise.
 pub(super) const PROMISES: &[u8] = &[9];
+/// The two rows of [`super::witness::Witness`].
+pub(super) const WITNESSES: u8 = 10;
 
 /// Rows of one client in the old ring.
 const RING_ROWS: u64 = 1_024;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clients::Clients;
 use super::rows::{self, CLIENTS, EXPIRIES, FACTS, META, PROMISES, TERMS};
+use super::witness::Witness;
 use super::{MachineError, Status};
 use crate::store::engine::{RowRange, View};
 use crate::store::raft::{LogId, StoredMembership};
@@ -103,6 +104,8 @@ pub(super) struct State {
     pub(super) shard: ShardId,
     /// The meta row.
     pub(super) meta: Meta,
+    /// The meta row's witnesses.
+    pub(super) witness: Witness,
     /// The client rows.
     pub(super) clients: Clients,
     /// The term rows.
@@ -117,6 +120,7 @@ impl State {
     /// Reads the rows of a view.
     pub(super) fn load(shard: ShardId, view: &dyn View) -> Result<Self, MachineError> {
         let meta = Meta::of(view)?;
+        let witness = Witness::of(view, meta.applied.as_ref().map(|id| id.index))?;
         let mut clients = Clients::default();
         for row in view.range(RowRange::prefix(&[CLIENTS])) {
             let (key, row) = row?;
@@ -132,7 +136,7 @@ impl State {
         }
         let facts = facts(view)?.map(Arc::new);
         let expiry_first = first_expiry(view)?;
-        Ok(Self { shard, meta, clients, terms, expiry_first, facts })
+        Ok(Self { shard, meta, witness, clients, terms, expiry_first, facts })
     }
 
     /// Remembers that a record ends then.

@@ -1,0 +1,89 @@
+//! Opens what an agent keeps on its disk: the log, and the trees of all replicas' data.
+//!
+//! Trees whose common files can't be read are put aside, and the agent begins with new ones: its
+//! replicas are then damaged, or read their logs again, each as its log allows, and are rebuilt
+//! from their peers. What was put aside is kept, for the day that there are no peers.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::NodeError;
+use crate::config::Config;
+use crate::env::Env;
+use crate::env::fs::Disk;
+use crate::store::engine::fjall::{FjallEngine, FjallLimits};
+use crate::store::engine::{Engine, EngineError};
+use crate::store::wal::{Wal, WalConfig};
+
+/// The folder of the trees.
+const STATE: &str = "state";
+
+/// Opens the log.
+pub(super) async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
+    let folder = config.data.join("wal");
+    let log = {
+        let (disk, folder) = (env.disk.clone(), folder.clone());
+        env.work.run(move || log.fitted(disk.as_ref(), &folder)).await
+    };
+    let opened = Wal::open(env, &folder, log).await;
+    let (wal, recovery) =
+        opened.map_err(|error| NodeError::Open { what: "the log", why: error.to_string() })?;
+    for damaged in &recovery.quarantined {
+        tracing::error!(?damaged, "damage in the log: the replica is quarantined");
+    }
+    Ok(wal)
+}
+
+/// Opens the trees.
+pub(super) async fn open_data(
+    env: &Env,
+    config: &Config,
+    given: Option<Arc<dyn Engine>>,
+) -> Result<Arc<dyn Engine>, NodeError> {
+    if let Some(engine) = given {
+        return Ok(engine);
+    }
+    let (disk, data) = (env.disk.clone(), config.data.clone());
+    let opened = env.work.run(move || open_trees(disk.as_ref(), &data)).await;
+    opened.map_err(|why| NodeError::Open { what: "the data", why })
+}
+
+fn open_trees(disk: &dyn Disk, data: &Path) -> Result<Arc<dyn Engine>, String> {
+    let folder = data.join(STATE);
+    let open = || FjallEngine::open(&folder, FjallLimits::default());
+    let engine = match open() {
+        Err(EngineError::Damaged { source, .. }) => {
+            let aside = put_aside(disk, data)
+                .map_err(|error| format!("it is damaged, and can't be put aside: {error}"))?;
+            tracing::error!(
+                why = %source,
+                kept = %aside.display(),
+                "damage in the data of all replicas: they are rebuilt from their peers; remove the \
+                 kept folder once the cluster is healthy"
+            );
+            open()
+        }
+        other => other,
+    };
+    Ok(Arc::new(engine.map_err(|error| told(&error))?))
+}
+
+/// An error with its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", told(cause)),
+        None => error.to_string(),
+    }
+}
+
+/// Renames the trees' folder to the first name of its kind that is free.
+fn put_aside(disk: &dyn Disk, data: &Path) -> io::Result<PathBuf> {
+    let there = disk.list(data)?;
+    let free = (1_u32..).map(|number| format!("{STATE}.damaged-{number}"));
+    let name = free.into_iter().find(|name| !there.contains(name));
+    let aside = data.join(name.ok_or_else(|| io::Error::other("every name is taken"))?);
+    disk.rename(&data.join(STATE), &aside)?;
+    disk.sync_dir(data)?;
+    Ok(aside)
+}
