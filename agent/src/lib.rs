@@ -21,4 +21,5 @@ pub mod node;
 pub mod planted;
 pub mod rpc;
 pub mod store;
+pub mod strangers;
 pub mod supervise;

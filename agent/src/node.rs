@@ -29,6 +29,7 @@ use crate::rpc::identity::Identity;
 use crate::rpc::server::Server;
 use crate::store::engine::Engine;
 use crate::store::wal::WalConfig;
+use crate::strangers::Strangers;
 
 pub use probe::{Probe, Sight};
 
@@ -110,6 +111,7 @@ pub async fn run(
         services: Arc::default(),
         ended: ended.child_token(),
         tasks: TaskTracker::new(),
+        strangers: Strangers::new(env.clock.clone()),
     };
     server.tasks.spawn(server.clone().run(listeners.rpc));
     tracing::info!(name = config.name, address = request.addresses.rpc, "listening");

@@ -14,6 +14,10 @@ pub const CONTROL_FRAME_BYTES_MAX: usize = 1 << 20;
 pub const DATA_FRAME_BYTES_MAX: usize = 4 << 20;
 /// How long a stranger may take to say Hello.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a frame or command that has begun may take to come in: until then it holds its buffer.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a reader may take nothing of what waits for it: until then its replies are held.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Operations in one log entry: large enough to amortise a sync, small enough to apply at once.
 pub const BATCH_OPERATIONS_MAX: usize = 256;
@@ -25,8 +29,20 @@ pub const PROPOSALS_QUEUED_MAX: usize = 4_096;
 pub const ENTRIES_IN_FLIGHT_MAX: usize = 64;
 /// Requests of one connection in flight; beyond it the server stops reading.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
+/// Requests of one operators' connection in flight: people and scripts ask one thing at a time,
+/// and an answer may hold the view of the whole cluster.
+pub const ADMIN_REQUESTS_IN_FLIGHT_MAX: usize = 64;
+/// Bytes of requests in flight and of replies not yet sent, for one connection: beyond it the
+/// server stops reading, and what is asked already is answered `Busy`.
+pub const CONNECTION_BYTES_MAX: usize = 64 << 20;
+/// The same for an agent's connection, which carries what all its clients ask of others.
+pub const AGENT_CONNECTION_BYTES_MAX: usize = 256 << 20;
 /// Connections that an agent holds open at once.
 pub const CONNECTIONS_MAX: usize = 4_096;
+/// How many of them may be others than agents: clients that leak connections never keep peers out.
+pub const CLIENT_CONNECTIONS_MAX: usize = CONNECTIONS_MAX - 512;
+/// How long whoever is turned away may take to accept the reason.
+pub const TURN_AWAY_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Shortest deadline that a server honours.
 pub const DEADLINE_MIN: Duration = Duration::from_millis(1);

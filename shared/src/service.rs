@@ -2,5 +2,6 @@
 
 pub mod admin;
 pub mod peer;
+mod replies;
 pub mod store;
 pub mod watch;

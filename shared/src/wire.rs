@@ -4,8 +4,13 @@
 //! are our own, because tarpc's default frames panic a server on an absurd deadline.
 
 pub mod codec;
+mod cut;
 pub mod deadline;
+pub mod held;
 pub mod hello;
+pub mod impatient;
+pub mod patience;
+pub mod room;
 pub mod serve;
 pub mod tcp;
 pub mod transport;

@@ -15,8 +15,9 @@ const REPLICAS_DEFAULT: u8 = 3;
 const CAPACITY_DEFAULT: u32 = 100;
 /// Beyond this ratio the smallest node would hold nothing.
 const CAPACITY_MAX: u32 = 10_000;
-/// The libraries speak of every message at info; of them only trouble is told.
-const LOG_DEFAULT: &str = "info,openraft=error,tarpc=error,fjall=warn,lsm_tree=warn";
+/// The libraries speak of every message at info; of them only trouble is told. What tarpc calls an
+/// error is a caller whose deadline has passed, and says neither whose nor which.
+const LOG_DEFAULT: &str = "info,openraft=error,tarpc=off,fjall=warn,lsm_tree=warn";
 const GRACE_DEFAULT: Duration = Duration::from_secs(60);
 /// Shorter, and the restart of a process would move data.
 const GRACE_MIN: Duration = Duration::from_secs(1);

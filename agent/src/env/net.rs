@@ -2,11 +2,21 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use evenkeel_shared::wire::transport::{BoxStream, Dial};
 use futures::future::BoxFuture;
+use rustix::net::sockopt::{
+    set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
+};
 
 pub use evenkeel_shared::wire::tcp::Tcp;
+
+/// After so long without a word a caller is asked whether it is still there.
+const SILENT_FOR: Duration = Duration::from_secs(30);
+/// And again, until it has missed so many.
+const ASKED_EVERY: Duration = Duration::from_secs(10);
+const ASKED_TIMES: u32 = 3;
 
 /// Listens, and dials.
 pub trait Net: Dial {
@@ -40,6 +50,7 @@ impl Listener for TcpListener {
         Box::pin(async move {
             let (stream, from) = self.0.accept().await?;
             stream.set_nodelay(true)?;
+            ask_for_life(&stream)?;
             Ok((Box::new(stream) as BoxStream, from))
         })
     }
@@ -47,4 +58,14 @@ impl Listener for TcpListener {
     fn local_address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
+}
+
+/// Has the kernel ask a silent caller whether it is still there: one whose machine or network is
+/// gone never says that it has left, and would keep its place for ever.
+fn ask_for_life(stream: &tokio::net::TcpStream) -> io::Result<()> {
+    set_tcp_keepidle(stream, SILENT_FOR)?;
+    set_tcp_keepintvl(stream, ASKED_EVERY)?;
+    set_tcp_keepcnt(stream, ASKED_TIMES)?;
+    set_socket_keepalive(stream, true)?;
+    Ok(())
 }

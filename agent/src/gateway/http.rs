@@ -8,12 +8,18 @@ mod metrics;
 mod tests;
 
 use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_shared::heartbeat::Report;
+use evenkeel_shared::limits::TURN_AWAY_TIMEOUT;
 use evenkeel_shared::view::{ClusterView, Health};
+use evenkeel_shared::wire::impatient::Impatient;
 use evenkeel_shared::wire::transport::BoxStream;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -22,10 +28,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::env::net::Listener;
+use crate::strangers::Strangers;
 
 /// Monitors are few; whoever opens more has lost count.
 const CONNECTIONS_MAX: usize = 64;
@@ -55,6 +63,8 @@ pub trait Monitored: Send + Sync {
 pub struct Http {
     /// What is shown.
     pub monitored: Arc<dyn Monitored>,
+    /// Callers who break the rules.
+    pub strangers: Arc<Strangers>,
 }
 
 impl Http {
@@ -71,9 +81,15 @@ impl Http {
                         tracing::error!(%error, "a connection's task has failed");
                     }
                 }
-                accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
+                accepted = listener.accept() => {
                     match accepted {
-                        Ok((stream, _)) => drop(connections.spawn(self.clone().connection(stream))),
+                        Ok((stream, from)) if connections.len() >= CONNECTIONS_MAX => {
+                            self.strangers.complain(from, "more http clients than are served at once");
+                            turn_away(stream).await;
+                        }
+                        Ok((stream, from)) => {
+                            connections.spawn(self.clone().connection(stream, from));
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "no connection could be accepted");
                             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -84,8 +100,11 @@ impl Http {
         }
     }
 
-    async fn connection(self, stream: BoxStream) {
-        let service = service_fn(move |request: Request<Incoming>| {
+    async fn connection(self, stream: BoxStream, from: SocketAddr) {
+        let strangers = self.strangers.clone();
+        let answered = AtomicBool::new(false);
+        let service = service_fn(|request: Request<Incoming>| {
+            answered.store(true, Ordering::Relaxed);
             let response = self.answer(request.method(), request.uri().path());
             async move { Ok::<_, Infallible>(response) }
         });
@@ -93,10 +112,20 @@ impl Http {
             .timer(TokioTimer::new())
             .header_read_timeout(REQUEST_TIMEOUT)
             .max_buf_size(REQUEST_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        match tokio::time::timeout(CONNECTION_AGE_MAX, connection).await {
-            Ok(Ok(())) | Err(_) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "http connection ended"),
+            // Whoever has asked and says no more may still listen.
+            .half_close(true)
+            .serve_connection(TokioIo::new(Impatient::new(stream)), service);
+        let Ok(Err(error)) = tokio::time::timeout(CONNECTION_AGE_MAX, connection).await else {
+            return;
+        };
+        // A monitor may ask less often than it has to; but whoever dials has something to ask.
+        let is_mute = error.is_timeout() && !answered.load(Ordering::Relaxed);
+        if error.is_parse() || is_mute {
+            strangers.complain(from, &format!("http client: {error}"));
+        } else if let Some(stalled) = stalled(&error) {
+            strangers.complain(from, &format!("http client: {stalled}"));
+        } else {
+            tracing::debug!(%from, %error, "http connection ended");
         }
     }
 
@@ -148,6 +177,19 @@ fn ready(view: &ClusterView) -> Response<Full<Bytes>> {
         None => plain(StatusCode::OK, "ready\n"),
         Some(why) => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, why),
     }
+}
+
+/// That what was sent was not taken, if this is why.
+fn stalled(error: &hyper::Error) -> Option<&io::Error> {
+    let cause = error.source()?.downcast_ref::<io::Error>()?;
+    (cause.kind() == io::ErrorKind::TimedOut).then_some(cause)
+}
+
+/// A fresh connection takes an answer without waiting; if it doesn't, its client learns nothing.
+async fn turn_away(mut stream: BoxStream) {
+    let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 22\r\n\
+        connection: close\r\n\r\ntoo many connections\r\n";
+    drop(tokio::time::timeout(TURN_AWAY_TIMEOUT, stream.write_all(answer)).await);
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

@@ -11,10 +11,11 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_shared::limits::{CONNECTIONS_MAX, DATA_FRAME_BYTES_MAX};
+use evenkeel_shared::limits::{CLIENT_CONNECTIONS_MAX, DATA_FRAME_BYTES_MAX, TURN_AWAY_TIMEOUT};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::KeyValue;
 use crate::env::clock::Clock;
 use crate::env::net::Listener;
+use crate::strangers::Strangers;
 use evenkeel_shared::wire::transport::BoxStream;
 
 /// Longest command: several keys, or one value and its key.
@@ -36,8 +38,6 @@ const COMMANDS_IN_FLIGHT_MAX: usize = 64;
 const BYTES_IN_FLIGHT_MAX: usize = 8 << 20;
 /// Keys of one command that are asked for at once.
 const KEYS_AT_ONCE_MAX: usize = 32;
-/// A client that reads nothing for this long is let go.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long commands that run may go on when the agent ends.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long to wait when the operating system has no connection to give.
@@ -50,6 +50,17 @@ pub struct Resp {
     pub store: Arc<dyn KeyValue>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Callers who break the rules.
+    pub strangers: Arc<Strangers>,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub struct RespClient {
+    /// Counts this listener's connections.
+    pub number: u64,
+    /// Its address.
+    pub from: SocketAddr,
 }
 
 impl Resp {
@@ -67,13 +78,15 @@ impl Resp {
                     }
                 }
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) if connections.len() >= CONNECTIONS_MAX => {
+                    Ok((stream, from)) if connections.len() >= CLIENT_CONNECTIONS_MAX => {
+                        self.strangers.complain(from, "more redis clients than are served at once");
                         turn_away(stream).await;
                     }
                     Ok((stream, from)) => {
                         number += 1;
                         tracing::debug!(%from, number, "redis client connected");
-                        connections.spawn(self.clone().converse(stream, number, stop.clone()));
+                        let client = RespClient { number, from };
+                        connections.spawn(self.clone().converse(stream, client, stop.clone()));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "no connection could be accepted");
@@ -87,15 +100,14 @@ impl Resp {
     }
 
     /// Serves one client until it leaves, breaks the protocol, or is stopped.
-    pub async fn converse(self, stream: BoxStream, number: u64, stop: CancellationToken) {
+    pub async fn converse(self, stream: BoxStream, client: RespClient, stop: CancellationToken) {
         let store = self.store.connection();
-        connection::run(stream, Self { store, ..self }, number, stop).await;
+        connection::run(stream, Self { store, ..self }, client, stop).await;
     }
 }
 
 /// A fresh connection takes a line without waiting; if it doesn't, its client learns nothing.
 async fn turn_away(mut stream: BoxStream) {
     let line = b"-ERR max number of clients reached\r\n";
-    let told = tokio::time::timeout(ACCEPT_PAUSE, stream.write_all(line)).await;
-    tracing::warn!(told = told.is_ok(), "redis client turned away: too many connections");
+    drop(tokio::time::timeout(TURN_AWAY_TIMEOUT, stream.write_all(line)).await);
 }

@@ -192,12 +192,13 @@ impl Parts {
         start(Box::pin(Controller::new(parts.control.operator.clone()).run()));
         if let Some(listener) = gateways.resp {
             let store = RespStore::new(parts.router.clone(), parts.meter.clone(), &parts.env);
-            let resp = Resp { store: Arc::new(store), clock: parts.env.clock.clone() };
+            let (store, clock) = (Arc::new(store), parts.env.clock.clone());
+            let resp = Resp { store, clock, strangers: server.strangers.clone() };
             tasks.spawn(resp.serve(listener, parts.ended.child_token()));
         }
         if let Some(listener) = gateways.http {
             let monitored = Arc::new(Observations(parts.control.observer.clone()));
-            let http = Http { monitored };
+            let http = Http { monitored, strangers: server.strangers.clone() };
             tasks.spawn(http.serve(listener, parts.ended.child_token()));
         }
 

@@ -1,17 +1,21 @@
 //! Accepts connections and serves each, in one task, the one service that its Hello names.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use evenkeel_shared::limits::CONNECTIONS_MAX;
-use evenkeel_shared::service::admin::{Admin, AdminRequest, AdminResponse};
-use evenkeel_shared::service::peer::{Peer, PeerRequest, PeerResponse};
-use evenkeel_shared::service::store::{Store, StoreRequest, StoreResponse};
-use evenkeel_shared::wire::codec::ServerTransport;
-use evenkeel_shared::wire::hello::{self, Service};
-use evenkeel_shared::wire::serve::{serve, server_config};
-use evenkeel_shared::wire::transport::{BoxStream, Frames};
-use tarpc::server::{BaseChannel, Channel};
-use tokio::sync::{OnceCell, Semaphore};
+use evenkeel_shared::limits::{
+    ADMIN_REQUESTS_IN_FLIGHT_MAX, AGENT_CONNECTION_BYTES_MAX, CLIENT_CONNECTIONS_MAX,
+    CONNECTION_BYTES_MAX, CONNECTIONS_MAX, REQUESTS_IN_FLIGHT_MAX,
+};
+use evenkeel_shared::service::admin::Admin;
+use evenkeel_shared::service::peer::Peer;
+use evenkeel_shared::service::store::Store;
+use evenkeel_shared::wire::hello::{self, Caller, Hello, Service, Welcome};
+use evenkeel_shared::wire::room::Bounds;
+use evenkeel_shared::wire::serve::serve_within;
+use evenkeel_shared::wire::transport::BoxStream;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +26,7 @@ use super::peer::PeerService;
 use super::store::StoreService;
 use super::watch::Feeder;
 use crate::env::net::Listener;
+use crate::strangers::Strangers;
 
 /// What connections are served with, once the agent has joined.
 pub struct Services {
@@ -48,26 +53,42 @@ pub struct Server {
     pub ended: CancellationToken,
     /// The tasks of open connections.
     pub tasks: TaskTracker,
+    /// Callers who break the rules.
+    pub strangers: Arc<Strangers>,
+}
+
+/// A connection's place among all, and among those of others than agents once it is one of them.
+struct Places {
+    clients: Arc<Semaphore>,
+    _any: OwnedSemaphorePermit,
+    client: Option<OwnedSemaphorePermit>,
 }
 
 impl Server {
     /// Accepts until the token is cancelled.
     pub async fn run(self, mut listener: Box<dyn Listener>) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let all = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let clients = Arc::new(Semaphore::new(CLIENT_CONNECTIONS_MAX));
         loop {
-            let permit = room.clone().acquire_owned().await.expect("never closed");
             let accepted = tokio::select! {
                 () = self.ended.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, from)) => {
-                    let server = self.clone();
-                    self.tasks.spawn(async move {
-                        let _permit = permit;
-                        let ended = server.ended.clone();
-                        ended.run_until_cancelled(server.connection(stream, from)).await;
-                    });
+                    if let Ok(any) = all.clone().try_acquire_owned() {
+                        let places = Places { clients: clients.clone(), _any: any, client: None };
+                        let server = self.clone();
+                        self.tasks.spawn(async move {
+                            let ended = server.ended.clone();
+                            let serving = server.connection(stream, from, places);
+                            ended.run_until_cancelled(serving).await;
+                        });
+                    } else {
+                        let why = self.full(CONNECTIONS_MAX, "connections");
+                        self.strangers.complain(from, &why);
+                        hello::turn_away(stream, why).await;
+                    }
                 }
                 // Out of descriptors, most likely: those who are connected go on.
                 Err(error) => {
@@ -78,44 +99,82 @@ impl Server {
         }
     }
 
-    async fn connection(self, stream: BoxStream, from: std::net::SocketAddr) {
-        let judged = hello::answer(stream, |hello| {
-            let welcome = self.identity.judge(hello)?;
-            if self.services.initialized() {
-                Ok(welcome)
-            } else {
-                Err(format!("{} is starting", self.identity.name()))
-            }
-        });
+    async fn connection(self, stream: BoxStream, from: SocketAddr, mut places: Places) {
+        let judged = hello::answer(stream, |hello| self.judge(hello, &mut places));
         let (hello, frames) = match judged.await {
             Ok(judged) => judged,
-            Err(error) => {
-                tracing::debug!(%from, %error, "turned a connection away");
-                return;
-            }
+            Err(error) => return self.tell(from, &error),
         };
         let Some(services) = self.services.get() else { return };
         let _counted = services.meter.connected();
-        match hello.service {
-            Service::Peer(_) => serve_peer(frames, services.peer.clone()).await,
-            Service::Store => serve_store(frames, services.store.clone()).await,
-            Service::Admin => serve_admin(frames, services.admin.clone()).await,
-            Service::Watch => services.feeder.clone().feed(frames).await,
+        let is_agent = is_agent(&hello);
+        let bounds = bounds(&hello);
+        // What an agent passes on, it has looked at itself; and its own mistakes are no stranger's.
+        let complain = |why: &str| {
+            if !is_agent {
+                self.strangers.complain(from, why);
+            }
+        };
+        let (peer, store, admin) = (&services.peer, &services.store, &services.admin);
+        let served = match hello.service {
+            Service::Peer(_) => serve_within(frames, bounds, peer.clone().serve(), complain).await,
+            Service::Store => serve_within(frames, bounds, store.clone().serve(), complain).await,
+            Service::Admin => serve_within(frames, bounds, admin.clone().serve(), complain).await,
+            Service::Watch => {
+                services.feeder.clone().feed(frames).await;
+                Ok(())
+            }
+        };
+        if let Err(error) = served {
+            self.tell(from, &error);
+        }
+    }
+
+    fn judge(&self, hello: &Hello, places: &mut Places) -> Result<Welcome, String> {
+        let welcome = self.identity.judge(hello)?;
+        if !self.services.initialized() {
+            return Err(format!("{} is starting", self.identity.name()));
+        }
+        if !is_agent(hello) {
+            let place = places.clients.clone().try_acquire_owned();
+            let full = |_| self.full(CLIENT_CONNECTIONS_MAX, "connections of clients");
+            places.client = Some(place.map_err(full)?);
+        }
+        Ok(welcome)
+    }
+
+    fn full(&self, most: usize, what: &str) -> String {
+        format!("{} holds {most} {what} open and takes no more", self.identity.name())
+    }
+
+    /// Tells how a connection has ended, if the caller is to blame.
+    fn tell(&self, from: SocketAddr, error: &io::Error) {
+        let is_early = !self.services.initialized();
+        match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::TimedOut => {
+                self.strangers.complain(from, &error.to_string());
+            }
+            io::ErrorKind::PermissionDenied if !is_early => {
+                self.strangers.complain(from, &error.to_string());
+            }
+            // Whoever looks only whether somebody listens, is early, or was killed meanwhile.
+            _ => tracing::debug!(%from, %error, "a connection ended"),
         }
     }
 }
 
-async fn serve_peer(frames: Frames, service: PeerService) {
-    let transport = ServerTransport::<PeerRequest, PeerResponse>::new(frames);
-    serve(BaseChannel::new(server_config(), transport).execute(service.serve())).await;
+fn is_agent(hello: &Hello) -> bool {
+    matches!(hello.caller, Caller::Node { .. })
 }
 
-async fn serve_store(frames: Frames, service: StoreService) {
-    let transport = ServerTransport::<StoreRequest, StoreResponse>::new(frames);
-    serve(BaseChannel::new(server_config(), transport).execute(service.serve())).await;
-}
-
-async fn serve_admin(frames: Frames, service: AdminService) {
-    let transport = ServerTransport::<AdminRequest, AdminResponse>::new(frames);
-    serve(BaseChannel::new(server_config(), transport).execute(service.serve())).await;
+fn bounds(hello: &Hello) -> Bounds {
+    let is_operator = hello.service == Service::Admin;
+    Bounds {
+        requests_max: if is_operator {
+            ADMIN_REQUESTS_IN_FLIGHT_MAX
+        } else {
+            REQUESTS_IN_FLIGHT_MAX
+        },
+        bytes_max: if is_agent(hello) { AGENT_CONNECTION_BYTES_MAX } else { CONNECTION_BYTES_MAX },
+    }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_agent::env::Env;
-use evenkeel_agent::gateway::resp::Resp as Gateway;
+use evenkeel_agent::gateway::resp::{Resp as Gateway, RespClient};
 use evenkeel_agent::gateway::{KeyValue, SetRequest};
+use evenkeel_agent::strangers::Strangers;
 use evenkeel_shared::error::StoreError;
 use futures::future::{BoxFuture, ready};
 use tokio::runtime::Runtime;
@@ -102,7 +103,12 @@ impl Target for Resp {
 
     /// Valid is what is answered without a protocol error.
     fn decode(&self, input: &[u8]) -> bool {
-        let gateway = Gateway { store: Arc::new(Memory::default()), clock: Env::real().clock };
+        let gateway = {
+            let clock = Env::real().clock;
+            let strangers = Strangers::new(clock.clone());
+            Gateway { store: Arc::new(Memory::default()), clock, strangers }
+        };
+        let client = RespClient { number: 1, from: ([127, 0, 0, 1], 1).into() };
         let (near, far) = tokio::io::duplex(64 << 10);
         let stream = Box::new(tokio::io::join(Cursor::new(input.to_vec()), near));
         let heard = async {
@@ -110,7 +116,7 @@ impl Target for Resp {
             let mut out = Vec::new();
             tokio::io::AsyncReadExt::read_to_end(&mut far, &mut out).await.map(|_| out)
         };
-        let served = gateway.converse(stream, 1, CancellationToken::new());
+        let served = gateway.converse(stream, client, CancellationToken::new());
         let ((), out) = self.runtime.block_on(async { tokio::join!(served, heard) });
         let out = out.expect("memory does not fail");
         !out.windows(19).any(|text| text == b"-ERR Protocol error")

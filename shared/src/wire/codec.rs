@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tarpc::{ClientMessage, Request, Response};
 
 use super::deadline::Deadline;
+use super::room::Room;
 use super::transport::Frames;
 
 /// What a caller sends.
@@ -34,6 +35,8 @@ pub struct CallerTransport<Req, Resp> {
 /// The server's end of a connection.
 pub struct ServerTransport<Req, Resp> {
     frames: Frames,
+    /// What its caller may hold, if that is not one of ours.
+    room: Option<Room>,
     types: PhantomData<fn() -> (Req, Resp)>,
 }
 
@@ -47,7 +50,12 @@ impl<Req, Resp> CallerTransport<Req, Resp> {
 impl<Req, Resp> ServerTransport<Req, Resp> {
     /// Speaks as server over a connection whose handshake is done.
     pub fn new(frames: Frames) -> Self {
-        Self { frames, types: PhantomData }
+        Self { frames, room: None, types: PhantomData }
+    }
+
+    /// The same, and does not read while the connection's room is full.
+    pub(super) fn within(frames: Frames, room: Room) -> Self {
+        Self { frames, room: Some(room), types: PhantomData }
     }
 }
 
@@ -70,20 +78,12 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     }
 }
 
-fn poll_message<T: DeserializeOwned>(
-    frames: &mut Frames,
-    context: &mut Context<'_>,
-) -> Poll<Option<io::Result<T>>> {
-    Pin::new(frames)
-        .poll_next(context)
-        .map(|frame| frame.map(|frame| frame.and_then(|bytes| decode(&bytes))))
-}
-
 impl<Req, Resp: DeserializeOwned> Stream for CallerTransport<Req, Resp> {
     type Item = io::Result<Response<Resp>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        poll_message(&mut self.frames, context)
+        let frame = futures::ready!(Pin::new(&mut self.frames).poll_next(context));
+        Poll::Ready(frame.map(|frame| frame.and_then(|bytes| decode(&bytes))))
     }
 }
 
@@ -91,10 +91,20 @@ impl<Req: DeserializeOwned, Resp> Stream for ServerTransport<Req, Resp> {
     type Item = io::Result<ClientMessage<Req>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let frame = futures::ready!(poll_message::<CallFrame<Req>>(&mut self.frames, context));
+        if let Some(room) = &self.room {
+            futures::ready!(room.poll_free(context));
+        }
+        let frame = futures::ready!(Pin::new(&mut self.frames).poll_next(context));
         Poll::Ready(frame.map(|frame| {
-            frame.map(|frame| match frame {
+            let bytes = frame?;
+            let unreadable = |error: io::Error| {
+                io::Error::new(error.kind(), format!("a request that can't be read: {error}"))
+            };
+            Ok(match decode(&bytes).map_err(unreadable)? {
                 CallFrame::Request { id, wait_ms, message } => {
+                    if let Some(room) = &self.room {
+                        room.arrive(bytes.len());
+                    }
                     let deadline = Deadline::after(Duration::from_millis(wait_ms.into()));
                     ClientMessage::Request(Request { context: deadline.context(), id, message })
                 }

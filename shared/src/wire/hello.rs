@@ -14,6 +14,7 @@ use crate::error::WireError;
 use crate::ids::{ClusterId, Incarnation, NodeId};
 use crate::limits::{
     CONTROL_FRAME_BYTES_MAX, DATA_FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, HELLO_TIMEOUT,
+    TURN_AWAY_TIMEOUT,
 };
 
 /// Rises with every change of a frame that an older build can't read.
@@ -133,36 +134,82 @@ pub async fn call(
     Ok((welcome, frames))
 }
 
-/// Waits for a caller's Hello and answers it with what `judge` says.
+/// Waits for a caller's Hello and answers it with what `judge` says. Whoever is turned away is told
+/// why, in words for its operator; so is whoever says something else, or nothing.
 pub async fn answer(
     stream: BoxStream,
     judge: impl FnOnce(&Hello) -> Result<Welcome, String>,
 ) -> io::Result<(Hello, Frames)> {
-    let handshake = async {
-        let mut frames = Frames::new(stream, HELLO_FRAME_BYTES_MAX);
-        let bytes = next_frame(&mut frames).await?;
-        let verdict = read_hello(&bytes).and_then(|hello| Ok((judge(&hello)?, hello)));
-        let (reply, hello) = match verdict {
-            Ok((welcome, hello)) => (Ok(welcome), Ok(hello)),
-            Err(why) => (Err(why.clone()), Err(io::Error::other(why))),
-        };
-        frames.send(encode::<Result<Welcome, String>>(&reply)?).await?;
-        let hello = hello?;
-        frames.raise_limit(hello.service.frame_bytes_max());
-        Ok((hello, frames))
+    let mut frames = Frames::new(stream, HELLO_FRAME_BYTES_MAX);
+    let heard = timeout(HELLO_TIMEOUT, next_frame(&mut frames)).await;
+    let verdict = match heard {
+        Ok(Ok(bytes)) => read_hello(&bytes).and_then(|hello| match judge(&hello) {
+            Ok(welcome) => Ok((welcome, hello)),
+            Err(why) => Err(io::Error::new(io::ErrorKind::PermissionDenied, why)),
+        }),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(invalid(format!("not an evenkeel connection: {error}")))
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => {
+            let why = format!("no Hello within {HELLO_TIMEOUT:?}");
+            Err(io::Error::new(io::ErrorKind::TimedOut, why))
+        }
     };
-    timeout(HELLO_TIMEOUT, handshake).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    match verdict {
+        Ok((welcome, hello)) => {
+            let sent = timeout(HELLO_TIMEOUT, reply(&mut frames, &Ok(welcome))).await;
+            sent.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            frames.raise_limit(hello.service.frame_bytes_max());
+            Ok((hello, frames))
+        }
+        Err(error) => {
+            say_no(&mut frames, error.to_string()).await;
+            Err(error)
+        }
+    }
 }
 
-/// Reads a Hello; the version is judged before the rest, which an older build may not understand.
-fn read_hello(bytes: &[u8]) -> Result<Hello, String> {
-    let not_ours = || "not an evenkeel connection".to_owned();
+/// Turns a caller away before its Hello is read.
+pub async fn turn_away(stream: BoxStream, why: String) {
+    say_no(&mut Frames::new(stream, HELLO_FRAME_BYTES_MAX), why).await;
+}
+
+/// A fresh connection takes a sentence without waiting; if it doesn't, its caller learns nothing.
+async fn say_no(frames: &mut Frames, why: String) {
+    drop(timeout(TURN_AWAY_TIMEOUT, reply(frames, &Err(why))).await);
+}
+
+async fn reply(frames: &mut Frames, answer: &Result<Welcome, String>) -> io::Result<()> {
+    frames.send(encode(answer)?).await
+}
+
+/// Reads a Hello; the version is judged before the rest, which another build may not understand.
+fn read_hello(bytes: &[u8]) -> io::Result<Hello> {
+    let not_ours = || invalid("not an evenkeel connection".to_owned());
     let rest = bytes.strip_prefix(&MAGIC).ok_or_else(not_ours)?;
     let (version, _) = postcard::take_from_bytes::<u16>(rest).map_err(|_| not_ours())?;
     if version != WIRE_VERSION {
-        return Err(format!("wire version {version} is not spoken here, only {WIRE_VERSION}"));
+        let older = if version < WIRE_VERSION { "the caller" } else { "this agent" };
+        return Err(invalid(format!(
+            "the caller speaks wire version {version}, this agent {WIRE_VERSION}: update {older}"
+        )));
     }
-    decode::<HelloFrame>(bytes).map(|frame| frame.hello).map_err(|_| not_ours())
+    decode::<HelloFrame>(bytes).map(|frame| frame.hello).map_err(|error| {
+        type UpToService = ([u8; 4], u16, Option<ClusterId>, Caller);
+        // A service is one byte, of one that has lanes the first of two.
+        let is_known = |service| postcard::take_from_bytes::<Service>(&[service, 0]).is_ok();
+        invalid(match postcard::take_from_bytes::<UpToService>(bytes) {
+            Ok((_, [service, ..])) if !is_known(*service) => {
+                format!("service {service} is not known here")
+            }
+            _ => format!("a Hello that can't be read: {error}"),
+        })
+    })
+}
+
+fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 async fn next_frame(frames: &mut Frames) -> io::Result<bytes::BytesMut> {

@@ -41,7 +41,7 @@ impl Monitored for Canned {
 struct Handed(mpsc::Receiver<DuplexStream>);
 
 impl Listener for Handed {
-    fn accept(&mut self) -> BoxFuture<'_, std::io::Result<(BoxStream, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
         Box::pin(async {
             match self.0.recv().await {
                 Some(stream) => Ok((Box::new(stream) as BoxStream, ([127, 0, 0, 1], 1).into())),
@@ -50,7 +50,7 @@ impl Listener for Handed {
         })
     }
 
-    fn local_address(&self) -> std::io::Result<SocketAddr> {
+    fn local_address(&self) -> io::Result<SocketAddr> {
         Ok(([127, 0, 0, 1], 80).into())
     }
 }
@@ -59,7 +59,10 @@ impl Listener for Handed {
 async fn send(view: ClusterView, request: &[u8]) -> String {
     let (hand, handed) = mpsc::channel(1);
     let stop = CancellationToken::new();
-    let http = Http { monitored: Arc::new(Canned(view)) };
+    let http = Http {
+        monitored: Arc::new(Canned(view)),
+        strangers: Strangers::new(crate::env::Env::real().clock),
+    };
     let serving = tokio::spawn(http.serve(Box::new(Handed(handed)), stop.clone()));
     let (mut client, server) = tokio::io::duplex(1 << 20);
     hand.send(server).await.unwrap();
@@ -126,4 +129,11 @@ async fn what_makes_no_sense_gets_an_answer_and_nothing_more() {
     );
     let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2 * REQUEST_BYTES_MAX));
     assert!(send(view(), long.as_bytes()).await.starts_with("HTTP/1.1 4"), "too long");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_nothing_or_by_halves_is_let_go() {
+    for begun in ["", "GET /hea", "GET /health HTTP/1.1\r\nhost: n1\r\n"] {
+        assert_eq!(send(ClusterView::default(), begun.as_bytes()).await, "");
+    }
 }

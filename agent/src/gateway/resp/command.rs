@@ -54,6 +54,22 @@ impl Question {
     pub(super) fn is_write(&self) -> bool {
         matches!(self, Self::Set(_) | Self::Delete(_))
     }
+
+    /// The bound that it breaks, if it does.
+    pub(super) fn fault(&self) -> Option<String> {
+        let key = self.keys().iter().find_map(|key| match key.len() {
+            0 => Some("the key is empty: at least one byte is needed".to_owned()),
+            1..=KEY_BYTES_MAX => None,
+            length => Some(format!("the key has {length} bytes, at most {KEY_BYTES_MAX} fit")),
+        });
+        key.or_else(|| match self {
+            Self::Set(SetRequest { value, .. }) if value.len() > VALUE_BYTES_MAX => {
+                let length = value.len();
+                Some(format!("the value has {length} bytes, at most {VALUE_BYTES_MAX} fit"))
+            }
+            _ => None,
+        })
+    }
 }
 
 /// Reads a command of at least one word.
@@ -72,12 +88,12 @@ pub(super) fn interpret(session: &mut Session, words: &[Bytes]) -> Action {
             Ok(_) => Err("ERR DB index is out of range".to_owned()),
             Err(why) => Err(why),
         },
-        ("get", [key]) => checked(key).map(Question::Get).map(Action::Ask),
+        ("get", [key]) => Ok(Action::Ask(Question::Get(key.clone()))),
         ("set", [key, value, options @ ..]) => {
             set(key, value, options).map(Question::Set).map(Action::Ask)
         }
-        ("del" | "unlink", [_, ..]) => all(rest).map(Question::Delete).map(Action::Ask),
-        ("exists", [_, ..]) => all(rest).map(Question::Exists).map(Action::Ask),
+        ("del" | "unlink", [_, ..]) => Ok(Action::Ask(Question::Delete(rest.to_vec()))),
+        ("exists", [_, ..]) => Ok(Action::Ask(Question::Exists(rest.to_vec()))),
         (
             "ping" | "echo" | "client" | "select" | "get" | "set" | "del" | "unlink" | "exists",
             _,
@@ -159,11 +175,8 @@ fn no_password() -> String {
 }
 
 fn set(key: &Bytes, value: &Bytes, mut options: &[Bytes]) -> Result<SetRequest, String> {
-    if value.len() > VALUE_BYTES_MAX {
-        return Err(format!("ERR value is longer than {VALUE_BYTES_MAX} bytes"));
-    }
     let mut request = SetRequest {
-        key: checked(key)?,
+        key: key.clone(),
         value: value.clone(),
         lifetime: None,
         condition: SetCondition::Always,
@@ -206,17 +219,6 @@ fn lifetime(number: &Bytes, unit_ms: u64) -> Result<Duration, String> {
 fn integer(word: &Bytes) -> Result<i64, String> {
     let number = std::str::from_utf8(word).ok().and_then(|text| text.parse().ok());
     number.ok_or_else(|| "ERR value is not an integer or out of range".to_owned())
-}
-
-fn checked(key: &Bytes) -> Result<Bytes, String> {
-    if key.len() <= KEY_BYTES_MAX {
-        return Ok(key.clone());
-    }
-    Err(format!("ERR key is longer than {KEY_BYTES_MAX} bytes"))
-}
-
-fn all(keys: &[Bytes]) -> Result<Vec<Bytes>, String> {
-    keys.iter().map(checked).collect()
 }
 
 fn unknown(name: &Bytes, rest: &[Bytes]) -> String {

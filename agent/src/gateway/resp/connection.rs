@@ -4,23 +4,30 @@
 //! writes: then the later one waits, so that a client always reads what it wrote before.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
 
 use bytes::{Bytes, BytesMut};
+use evenkeel_shared::limits::FRAME_TIMEOUT;
+use evenkeel_shared::wire::impatient::Impatient;
+use evenkeel_shared::wire::patience::Patience;
 use futures::future::{BoxFuture, FutureExt, pending, ready};
 use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::command::{Action, Question, Session, interpret};
 use super::execute::execute;
-use super::frame::next_command;
+use super::frame::{ProtocolError, next_command};
 use super::reply::{Protocol, Reply};
-use super::{BYTES_IN_FLIGHT_MAX, COMMANDS_IN_FLIGHT_MAX, FINISH_TIMEOUT, Resp, WRITE_TIMEOUT};
+use super::{BYTES_IN_FLIGHT_MAX, COMMANDS_IN_FLIGHT_MAX, FINISH_TIMEOUT, Resp, RespClient};
 
 const READ_BYTES: usize = 16 << 10;
 
 struct Connection {
     resp: Resp,
+    client: RespClient,
     session: Session,
     input: BytesMut,
     output: BytesMut,
@@ -28,7 +35,17 @@ struct Connection {
     bytes_in_flight: usize,
     keys: BTreeMap<Bytes, Uses>,
     waiting: Option<Question>,
+    /// Counts the commands that have come in.
+    commands: u64,
     closing: bool,
+}
+
+/// For the rest of a command that has begun, from when it was first seen to be cut.
+struct Rest {
+    patience: Patience,
+    /// How many commands had come in before it.
+    after: u64,
+    is_awaited: bool,
 }
 
 /// How a key is used by commands in flight.
@@ -47,12 +64,14 @@ struct Done {
 
 /// Serves one client until it leaves, breaks the protocol, or the agent ends.
 pub(super) async fn run(
-    mut stream: impl AsyncRead + AsyncWrite + Send + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin,
     resp: Resp,
-    number: u64,
+    client: RespClient,
     stop: CancellationToken,
 ) {
-    let mut connection = Connection::new(resp, number);
+    let mut connection = Connection::new(resp, client);
+    let mut stream = Impatient::new(stream);
+    let mut rest = Rest::new();
     let mut stopping = false;
     let mut stopped: BoxFuture<'_, ()> = stop.cancelled().boxed();
     loop {
@@ -61,6 +80,7 @@ pub(super) async fn run(
             break;
         }
         let wants_input = connection.wants_input();
+        rest.look(&connection);
         tokio::select! {
             biased;
             () = &mut stopped => {
@@ -70,36 +90,68 @@ pub(super) async fn run(
                 stopping = true;
                 connection.closing = true;
                 connection.waiting = None;
-                stopped = tokio::time::sleep(FINISH_TIMEOUT).boxed();
+                stopped = sleep(FINISH_TIMEOUT).boxed();
             }
             Some(done) = connection.in_flight.next() => {
                 connection.settle(done);
-                if !connection.send(&mut stream, &mut stopped).await {
+                if let Err(error) = connection.send(&mut stream, &mut stopped).await {
+                    if error.kind() == io::ErrorKind::TimedOut {
+                        connection.complain(&error.to_string());
+                    }
                     break;
                 }
             }
             read = read(&mut stream, &mut connection.input), if wants_input => {
                 if !matches!(read, Ok(1..)) {
                     connection.closing = true;
+                    if read.is_ok() && !connection.input.is_empty() {
+                        connection.complain("it ended within a command");
+                    }
                 }
             }
+            () = rest.over() => connection.refuse(&ProtocolError::Unfinished),
         }
     }
     // The other side may be gone; then nobody misses a clean end.
-    drop(tokio::time::timeout(FINISH_TIMEOUT, stream.shutdown()).await);
+    drop(timeout(FINISH_TIMEOUT, stream.shutdown()).await);
+}
+
+impl Rest {
+    fn new() -> Self {
+        Self { patience: Patience::new(FRAME_TIMEOUT), after: 0, is_awaited: false }
+    }
+
+    /// Looks whether a command has begun and is not all there.
+    fn look(&mut self, connection: &Connection) {
+        self.is_awaited = connection.wants_input() && !connection.input.is_empty();
+        if !self.is_awaited || self.after != connection.commands {
+            self.after = connection.commands;
+            self.patience.stop();
+        }
+    }
+
+    async fn over(&mut self) {
+        if self.is_awaited {
+            poll_fn(|context| self.patience.poll_over(context)).await;
+        } else {
+            pending::<()>().await;
+        }
+    }
 }
 
 impl Connection {
-    fn new(resp: Resp, number: u64) -> Self {
+    fn new(resp: Resp, client: RespClient) -> Self {
         Self {
             resp,
-            session: Session { number, ..Session::default() },
+            client,
+            session: Session { number: client.number, ..Session::default() },
             input: BytesMut::new(),
             output: BytesMut::new(),
             in_flight: FuturesOrdered::new(),
             bytes_in_flight: 0,
             keys: BTreeMap::new(),
             waiting: None,
+            commands: 0,
             closing: false,
         }
     }
@@ -120,20 +172,37 @@ impl Connection {
         while self.wants_input() {
             match next_command(&mut self.input) {
                 Ok(None) => return,
-                Ok(Some(words)) => match interpret(&mut self.session, &words) {
-                    Action::Answer(reply) => self.answer(reply),
-                    Action::AnswerAndClose(reply) => {
-                        self.answer(reply);
-                        self.closing = true;
+                Ok(Some(words)) => {
+                    self.commands += 1;
+                    match interpret(&mut self.session, &words) {
+                        Action::Answer(reply) => self.answer(reply),
+                        Action::AnswerAndClose(reply) => {
+                            self.answer(reply);
+                            self.closing = true;
+                        }
+                        Action::Ask(question) => match question.fault() {
+                            None => self.ask(question),
+                            Some(why) => {
+                                self.complain(&why);
+                                self.answer(Reply::Error(format!("ERR {why}")));
+                            }
+                        },
                     }
-                    Action::Ask(question) => self.ask(question),
-                },
-                Err(error) => {
-                    self.answer(Reply::Error(error.to_string()));
-                    self.closing = true;
                 }
+                Err(error) => self.refuse(&error),
             }
         }
+    }
+
+    /// Nothing that comes after can be told apart: the client is told, and let go.
+    fn refuse(&mut self, error: &ProtocolError) {
+        self.complain(&error.to_string());
+        self.answer(Reply::Error(error.to_string()));
+        self.closing = true;
+    }
+
+    fn complain(&self, why: &str) {
+        self.resp.strangers.complain(self.client.from, &format!("redis client: {why}"));
     }
 
     fn answer(&mut self, reply: Reply) {
@@ -186,33 +255,30 @@ impl Connection {
         }
     }
 
-    /// Sends what has been answered; false if the client does not take it. What came in meanwhile
-    /// waits in the kernel: a client that does not read is not read.
+    /// Sends what has been answered; an error if the client does not take it. What came in
+    /// meanwhile waits in the kernel: a client that does not read is not read.
     async fn send(
         &mut self,
         stream: &mut (impl AsyncWrite + Unpin),
         stopped: &mut BoxFuture<'_, ()>,
-    ) -> bool {
+    ) -> io::Result<()> {
         let sent = async {
             stream.write_all_buf(&mut self.output).await?;
             stream.flush().await
         };
         tokio::select! {
             biased;
-            sent = tokio::time::timeout(WRITE_TIMEOUT, sent) => matches!(sent, Ok(Ok(()))),
+            sent = sent => sent,
             () = &mut *stopped => {
                 // The future has ended and must not be asked again.
                 *stopped = pending().boxed();
-                false
+                Err(io::ErrorKind::Interrupted.into())
             }
         }
     }
 }
 
-async fn read(
-    stream: &mut (impl AsyncRead + Unpin),
-    input: &mut BytesMut,
-) -> std::io::Result<usize> {
+async fn read(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> io::Result<usize> {
     input.reserve(READ_BYTES);
     stream.read_buf(input).await
 }

@@ -4,6 +4,7 @@
 //! bytes tell it, so it only ever sees a flat list of bounded strings that is there in full.
 
 use bytes::{Bytes, BytesMut};
+use evenkeel_shared::limits::FRAME_TIMEOUT;
 use redis_protocol::resp2::decode::decode_bytes_mut;
 use redis_protocol::resp2::types::BytesFrame;
 
@@ -22,6 +23,8 @@ pub(super) enum ProtocolError {
     Inline,
     #[error("ERR Protocol error: malformed request")]
     Malformed,
+    #[error("ERR Protocol error: a command was begun and not finished within {FRAME_TIMEOUT:?}")]
+    Unfinished,
     /// A browser or proxy that was made to talk to us; the rest of its bytes is not ours.
     #[error("ERR Protocol error: this is no web server")]
     Web,

@@ -104,12 +104,14 @@ impl KeyValue for Store {
 }
 
 fn resp(store: &Store) -> Resp {
-    Resp { store: Arc::new(store.clone()), clock: Env::real().clock }
+    let clock = Env::real().clock;
+    Resp { store: Arc::new(store.clone()), clock: clock.clone(), strangers: Strangers::new(clock) }
 }
 
 fn connect(store: &Store, stop: &CancellationToken) -> DuplexStream {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
-    tokio::spawn(connection::run(theirs, resp(store), 7, stop.clone()));
+    let client = RespClient { number: 7, from: ([127, 0, 0, 1], 7).into() };
+    tokio::spawn(connection::run(theirs, resp(store), client, stop.clone()));
     ours
 }
 
@@ -238,7 +240,8 @@ async fn keys_and_values_beyond_their_bounds_are_refused_and_the_talk_goes_on() 
     let answers = String::from_utf8(talk(&store, input.as_bytes()).await).unwrap();
     assert_eq!(
         answers,
-        "-ERR value is longer than 1048576 bytes\r\n-ERR key is longer than 4096 bytes\r\n+PONG\r\n"
+        "-ERR the value has 1048577 bytes, at most 1048576 fit\r\n\
+         -ERR the key has 4097 bytes, at most 4096 fit\r\n+PONG\r\n"
     );
     let largest = &value[1..];
     let input = format!("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1048576\r\n{largest}\r\nGET a\r\n");
@@ -297,6 +300,32 @@ async fn when_the_agent_ends_commands_in_flight_get_a_moment_and_no_more() {
         stream.read_to_string(&mut answers).await.unwrap();
         assert_eq!(answers, if opens { "+OK\r\n" } else { "" });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_is_never_finished_ends_the_connection() {
+    for begun in ["*2\r\n$3\r\nGET\r\n$9\r\na", "PING\r\n*1", "PING\r\nPIN"] {
+        let store = Store::new();
+        let mut stream = connect(&store, &CancellationToken::new());
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        let pong = if begun.starts_with("PING") { "+PONG\r\n" } else { "" };
+        let told = "-ERR Protocol error: a command was begun and not finished within 10s\r\n";
+        assert_eq!(answers, format!("{pong}{told}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_at_rest_is_left_alone_and_one_that_reads_nothing_is_let_go() {
+    let store = Store::new();
+    let mut stream = connect(&store, &CancellationToken::new());
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    stream.write_all(b"PING\r\n").await.unwrap();
+    stream.read_exact(&mut [0; 7]).await.unwrap();
+    let pipeline = "PING\r\n".repeat(100_000);
+    let wrote = tokio::time::timeout(DEADLINE, stream.write_all(pipeline.as_bytes())).await;
+    assert!(wrote.expect("it ends before").is_err(), "what is not read is not read for");
 }
 
 #[tokio::test]
