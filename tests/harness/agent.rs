@@ -124,6 +124,22 @@ impl Agent {
         written.trim().parse().ok()
     }
 
+    /// Kilobytes of memory that it holds now.
+    pub fn resident_kb(&self) -> u64 {
+        let pid = self.pid().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let figure = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        figure.expect("a process holds memory")
+    }
+
+    /// The lines of its log that speak of a caller who broke a rule, for a reason that holds this.
+    pub fn complaints(&self, why: &str) -> Vec<String> {
+        let log = self.log();
+        let lines = log.lines().filter(|line| line.contains("a caller broke the rules"));
+        lines.filter(|line| line.contains(why)).map(str::to_owned).collect()
+    }
+
     /// What it has logged, over all its lives.
     pub fn log(&self) -> String {
         let path = self.plan.folder.join(format!("{}.err", self.plan.name));

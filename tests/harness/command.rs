@@ -160,6 +160,16 @@ impl Drop for Running {
     }
 }
 
+/// Lets this process, and agents that it starts from now on, open as many files as they may; how
+/// many that is.
+pub fn raise_open_files() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).expect("the soft limit may be raised to the hard one");
+    limit.maximum.unwrap_or(u64::MAX)
+}
+
 /// Whether a process runs. One that has ended and was not reaped yet does not.
 pub fn is_alive(pid: u32) -> bool {
     // A zombie has no command line.
