@@ -32,7 +32,9 @@ fn a_headless_demo_prints_its_line_serves_and_leaves_nothing_behind() {
     assert!(std::path::Path::new(&data).is_dir(), "{row}");
 
     let rpc = nodes[3]["rpc"].as_str().unwrap();
-    let status = evenkeel(&["--connect", rpc, "status", "--json"]).expect(0).json();
+    // Its line says that one agent has seen it healthy; another may be a heartbeat behind.
+    evenkeel(&["--connect", rpc, "wait", "--until", "healthy", "--nodes", "5"]).expect(0);
+    let status = evenkeel(&["--connect", rpc, "status", "--json"]).json();
     assert_eq!((&status["nodes"]["up"], &status["shards"]["ok"]), (&5.into(), &8.into()));
     evenkeel(&["--connect", rpc, "kv", "put", "a", "b"]).expect(0);
 

@@ -86,6 +86,8 @@ struct Reading {
     highest: u64,
     tail: Option<Parsed>,
     torn_tail: bool,
+    /// Segments whose table can't be read, and what must have stood in it.
+    tables: Vec<(Segment, Directory)>,
 }
 
 fn read(segment: &Segment, header: &SegmentHeader) -> io::Result<Opened> {
@@ -96,6 +98,14 @@ fn read(segment: &Segment, header: &SegmentHeader) -> io::Result<Opened> {
         table: read_table(&image, header),
         batches: batches(&image, header),
     })
+}
+
+/// Writes a table anew that was torn when its segment was opened, or has rotted since: once the
+/// segments before it are used again, nothing else tells where each chain goes on.
+fn write_table_again(segment: &Segment, table: &Directory) -> io::Result<()> {
+    tracing::info!(segment = segment.generation, "a segment's table is written anew");
+    segment.write_stream(&compose_table(table), 0, 1)?;
+    segment.file.sync_data()
 }
 
 /// Writes the newest segment's header and table again and syncs them: a process that ended right
@@ -159,9 +169,17 @@ impl Reading {
         if opened.header.previous != previous {
             self.replay.suspect_all("a segment is missing");
         }
-        if let Some(table) = &opened.table {
-            self.replay.compare(table);
+        match &opened.table {
+            Some(table) => self.replay.compare(table),
+            None => self.tables.extend(self.lost_table(opened)),
         }
+    }
+
+    /// The table with which a segment must have opened, if every chain is known up to there.
+    fn lost_table(&self, opened: &Opened) -> Option<(Segment, Directory)> {
+        let table = self.replay.sound_chains()?;
+        let fits = table_blocks(&table) == opened.header.table_blocks as usize;
+        fits.then(|| (opened.segment.clone(), table))
     }
 
     /// Replays a segment's batches up to where the next segment cuts it.
@@ -277,6 +295,9 @@ impl Reading {
     ) -> io::Result<Recovered> {
         if let Some((segment, header)) = survey.used.last() {
             write_front_again(segment, header)?;
+        }
+        for (segment, table) in &self.tables {
+            write_table_again(segment, table)?;
         }
         let generation = survey.newest + 1;
         let segment = take_spare(disk, folder, config, &mut survey, generation)?;

@@ -143,6 +143,14 @@ impl Replay {
         }
     }
 
+    /// The same where nothing is in doubt; `None` if anything is.
+    pub(super) fn sound_chains(&self) -> Option<Directory> {
+        let sound = |replica: &Replayed| {
+            replica.chain.is_some() && replica.suspect.is_none() && replica.quarantine.is_none()
+        };
+        self.replicas.values().all(sound).then(|| self.chains())
+    }
+
     /// Every chain value, as a segment's table holds them.
     pub(super) fn chains(&self) -> Directory {
         let entries = self.replicas.iter().map(|(key, replica)| {

@@ -1,5 +1,7 @@
 //! Segments are used again, and nothing that counts is lost with them.
 
+use std::path::PathBuf;
+
 use openraft::RaftLogReader;
 use openraft::storage::RaftLogStorage;
 
@@ -33,6 +35,45 @@ async fn an_idle_replicas_vote_outlives_the_segment_it_was_written_to() {
     assert_eq!(wal.last(&key(1)), Some((1, 1_999)));
     // The last purge was not waited for; the one before was followed by synced entries.
     assert!(wal.purged(&key(1)) >= Some((1, 1_984)));
+}
+
+/// A cut tears the table of a segment that was just opened. Later that segment is the oldest, and
+/// nothing before it tells any more where the chains go on.
+#[tokio::test(start_paused = true)]
+async fn a_torn_table_is_written_anew_before_it_is_the_only_one() {
+    let disk = SimDisk::new();
+    let (wal, _) = open(&disk).await.unwrap();
+    let (mut idle, mut busy) = (wal.replica(key(7)), wal.replica(key(1)));
+    idle.save_vote(&vote(9, 3)).await.unwrap();
+    append(&mut busy, (0..5).map(|index| entry(1, index, 900)).collect()).await.unwrap();
+    disk.crash(1);
+    // The start opens a segment of its own: its table is what tears.
+    drop(open(&disk).await.unwrap());
+    disk.crash(2);
+    let front = |path: &PathBuf| {
+        let header = disk.bytes(path).unwrap();
+        let number = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().unwrap());
+        // Prepared files bear higher numbers, and are not open.
+        (number(12), number(16))
+    };
+    let newest = segment_files(&disk).into_iter().max_by_key(front);
+    disk.flip(&newest.expect("there are segments"), 4_096 + 8, 3);
+
+    let (wal, recovery) = open(&disk).await.unwrap();
+    assert!(recovery.quarantined.is_empty(), "{recovery:?}");
+    let mut busy = wal.replica(key(1));
+    for index in 5..400 {
+        append(&mut busy, vec![entry(1, index, 900)]).await.unwrap();
+        if index % 10 == 9 {
+            busy.purge(id(1, index - 5)).await.unwrap();
+        }
+        let cut = disk.fork();
+        cut.crash(index);
+        let (_, recovery) = open(&cut).await.unwrap();
+        assert!(recovery.quarantined.is_empty(), "cut at entry {index}: {recovery:?}");
+    }
+    let (wal, _) = open(&disk).await.unwrap();
+    assert_eq!(wal.replica(key(7)).read_vote().await.unwrap(), Some(vote(9, 3)));
 }
 
 #[tokio::test(start_paused = true)]
