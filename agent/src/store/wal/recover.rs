@@ -112,6 +112,10 @@ fn write_table_again(segment: &Segment, table: &Directory) -> io::Result<()> {
 /// after it had opened the segment leaves them to the page cache alone, and the fresh segment is
 /// about to say that it follows this one.
 fn write_front_again(segment: &Segment, header: &SegmentHeader) -> io::Result<()> {
+    // A header that counts more blocks than there are is rotten: it has no front to keep.
+    if header.first_block() > segment.blocks {
+        return Ok(());
+    }
     let mut front = vec![0; header.first_block() * BLOCK_BYTES];
     // What can't be read is judged where the log is read back.
     if segment.file.read_exact_at(&mut front, 0).is_ok() {

@@ -319,6 +319,27 @@ async fn a_header_with_a_number_that_no_log_reaches_ends_in_a_verdict() {
     }
 }
 
+/// Recovery once set as much memory aside as such a header says.
+#[tokio::test(start_paused = true)]
+async fn a_header_with_a_table_longer_than_its_segment_ends_in_a_verdict() {
+    let disk = SimDisk::new();
+    let (wal, _) = open(&disk).await.unwrap();
+    load(&wal, 100, &mut Told::new()).await.unwrap();
+    drop(wal);
+    disk.kill();
+    for path in segment_files(&disk) {
+        let mut bytes = disk.bytes(&path).unwrap();
+        for copy in [0, 4 * 512] {
+            bytes[copy + 44..copy + 48].copy_from_slice(&u32::MAX.to_le_bytes());
+            let sum = crc32fast::hash(&bytes[copy..copy + 48]);
+            bytes[copy + 48..copy + 52].copy_from_slice(&sum.to_le_bytes());
+        }
+        let disk = disk.fork();
+        disk.set_bytes(&path, &bytes);
+        open(&disk).await.unwrap();
+    }
+}
+
 /// Recovery once looked for the stamps of sectors beyond the segment's end.
 #[tokio::test(start_paused = true)]
 async fn a_directory_longer_than_its_segment_ends_in_a_verdict() {

@@ -52,7 +52,7 @@ async fn a_torn_table_is_written_anew_before_it_is_the_only_one() {
     disk.crash(2);
     let front = |path: &PathBuf| {
         let header = disk.bytes(path).unwrap();
-        let number = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().unwrap());
+        let number = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().unwrap());
         // Prepared files bear higher numbers, and are not open.
         (number(12), number(16))
     };
