@@ -11,6 +11,7 @@
 
 mod batch;
 mod bytes;
+mod front;
 mod health;
 mod notices;
 mod prepare;
