@@ -64,6 +64,38 @@ pub enum WriteAction {
         /// How much; may be negative.
         by: i64,
     },
+    /// Remove the record if it is as expected.
+    CompareAndDelete {
+        /// What must be there.
+        expected: Expected,
+    },
+    /// Put the record under another key of the same slot, in one step; it keeps its end. Without a
+    /// record, or where one is in the way that must stay, nothing is changed.
+    Rename {
+        /// The other key.
+        to: Bytes,
+        /// Whether a record there is replaced.
+        replace: bool,
+    },
+}
+
+impl WriteAction {
+    /// Bytes of the value that it brings.
+    pub fn value_bytes(&self) -> usize {
+        match self {
+            Self::Put { value, .. } | Self::CompareAndSet { value, .. } => value.len(),
+            Self::Rename { to, .. } => to.len(),
+            Self::Delete | Self::Add { .. } | Self::CompareAndDelete { .. } => 0,
+        }
+    }
+
+    /// The key that it changes beside its own.
+    pub fn other_key(&self) -> Option<&Bytes> {
+        match self {
+            Self::Rename { to, .. } => Some(to),
+            _ => None,
+        }
+    }
 }
 
 /// The condition of a compare-and-set.

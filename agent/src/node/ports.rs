@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::load::LoadSampler;
+use crate::decide::detector::VerdictState;
 use crate::decide::elector::GroupFacts;
 use crate::decide::facts::name;
 use crate::decide::room::{Obstacle, Room};
@@ -65,6 +66,10 @@ impl Leaders for LatePulse {
     fn freshness(&self, shard: ShardId) -> Option<(Duration, u64)> {
         let pulse = self.0.get()?;
         pulse.freshness(shard).map(|fresh| (fresh.age(pulse.now()), fresh.committed))
+    }
+
+    fn is_held_dead(&self, node: NodeId) -> bool {
+        self.0.get().is_some_and(|pulse| pulse.verdict(node).state == VerdictState::Dead)
     }
 }
 

@@ -10,8 +10,8 @@ use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{KeyspaceId, NodeId, ShardId};
 use evenkeel_shared::key::Slot;
 use evenkeel_shared::service::store::{
-    LevelName, ReadLevel, ReadReply, ReadRequest, Route, Routes, Routing, StoreClient, WriteItem,
-    WriteReply, WriteRequest,
+    LevelName, ReadLevel, ReadReply, ReadRequest, Routing, StoreClient, WriteItem, WriteReply,
+    WriteRequest,
 };
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{ClusterFacts, ShardPhase, SyncPolicy};
@@ -26,6 +26,7 @@ use retry::Retry;
 mod batch;
 mod checks;
 mod copies;
+mod map;
 mod retry;
 mod scan;
 
@@ -41,6 +42,8 @@ pub trait Leaders: Send + Sync {
     /// How long ago every write was acknowledged that a copy is sure to have once it has applied
     /// the index beside it.
     fn freshness(&self, shard: ShardId) -> Option<(Duration, u64)>;
+    /// Whether the node is held dead.
+    fn is_held_dead(&self, node: NodeId) -> bool;
 }
 
 /// Serves requests for any key.
@@ -141,7 +144,7 @@ impl Router {
             WriteAction::CompareAndSet { expected, value, expires } => {
                 WriteAction::CompareAndSet { expected, value, expires: end.or(expires) }
             }
-            WriteAction::Delete | WriteAction::Add { .. } => action,
+            other => other,
         };
         Operation { request, slot: Slot::of(&key), key, action }
     }
@@ -253,30 +256,6 @@ impl Router {
             leader: self.leader_of(group.shard()),
             hlc: now,
         })
-    }
-
-    /// Which shards there are and who leads them, as this node knows it.
-    pub fn routes(&self) -> Routes {
-        let facts = self.facts.borrow().clone();
-        let serving = facts.shards.values().filter(|shard| is_serving(shard));
-        Routes {
-            revision: facts.revision,
-            nodes: facts.nodes.values().map(|n| (n.id, n.addresses.rpc.clone())).collect(),
-            shards: serving
-                .map(|shard| Route {
-                    shard: shard.id,
-                    keyspace: shard.keyspace,
-                    slots: shard.slots.clone(),
-                    leader: self.leader_of(shard.id),
-                })
-                .collect(),
-            keyspaces: facts.keyspaces.values().map(|it| (it.id, it.name.clone())).collect(),
-        }
-    }
-
-    /// The shard that holds a key now.
-    pub fn shard_of(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<ShardId> {
-        self.facts.borrow().shard_of(keyspace, Slot::of(key))
     }
 
     /// The node that leads a shard, as far as this one knows.

@@ -132,7 +132,9 @@ impl State {
         let value = match action {
             WriteAction::Put { value, .. } => Some(value),
             WriteAction::Delete => None,
-            WriteAction::Add { .. } => return OperationResult::NotANumber,
+            WriteAction::Add { .. }
+            | WriteAction::CompareAndDelete { .. }
+            | WriteAction::Rename { .. } => return OperationResult::NotANumber,
             WriteAction::CompareAndSet { expected, value, .. } => {
                 let holds = match (&expected, &before) {
                     (Expected::Absent, before) => before.is_none(),

@@ -56,6 +56,9 @@ pub(super) fn actions() -> Vec<WriteAction> {
         expecting(Expected::Absent),
         expecting(Expected::Value(value.clone())),
         expecting(Expected::Version(version())),
+        WriteAction::Add { by: -5 },
+        WriteAction::CompareAndDelete { expected: Expected::Version(version()) },
+        WriteAction::Rename { to: Bytes::from_static(b"other"), replace: true },
     ]
 }
 

@@ -10,6 +10,7 @@ mod waiters;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use evenkeel_shared::command::{
     Applied, Batch, Command, Operation, OperationResult, RequestId, WriteAction,
 };
@@ -266,7 +267,7 @@ impl Worker {
         queue: &mut mpsc::Receiver<Proposal>,
     ) -> (Vec<Operation>, Waiters) {
         let mut bytes: usize = first.operations.iter().map(size).sum();
-        let mut keys: BTreeSet<_> = first.operations.iter().map(|one| one.key.clone()).collect();
+        let mut keys: BTreeSet<_> = first.operations.iter().flat_map(keys_of).cloned().collect();
         let mut waiters = Waiters::default();
         let mut operations = waiters.add(first, reply);
         while operations.len() < BATCH_OPERATIONS_MAX {
@@ -278,13 +279,13 @@ impl Worker {
             let more: usize = next.operations.iter().map(size).sum();
             let fits = bytes + more <= BATCH_BYTES_MAX
                 && operations.len() + next.operations.len() <= BATCH_OPERATIONS_MAX
-                && next.operations.iter().all(|one| !keys.contains(&one.key));
+                && next.operations.iter().flat_map(keys_of).all(|key| !keys.contains(key));
             if !fits {
                 self.waiting = Some(Proposal::Write(next, reply));
                 break;
             }
             bytes += more;
-            keys.extend(next.operations.iter().map(|one| one.key.clone()));
+            keys.extend(next.operations.iter().flat_map(keys_of).cloned());
             operations.extend(waiters.add(next, reply));
         }
         (operations, waiters)
@@ -370,12 +371,13 @@ fn refusal(shard: ShardId, error: &ClientWriteError<crate::store::raft::TypeConf
     }
 }
 
+/// Every key that it changes.
+fn keys_of(operation: &Operation) -> impl Iterator<Item = &Bytes> {
+    std::iter::once(&operation.key).chain(operation.action.other_key())
+}
+
 fn size(operation: &Operation) -> usize {
-    let value = match &operation.action {
-        WriteAction::Put { value, .. } | WriteAction::CompareAndSet { value, .. } => value.len(),
-        WriteAction::Delete | WriteAction::Add { .. } => 0,
-    };
-    operation.key.len() + value + 64
+    operation.key.len() + operation.action.value_bytes() + 64
 }
 
 fn with_hlc(mut command: Command, now: Hlc) -> Command {

@@ -169,6 +169,11 @@ pub(super) fn data_key(keyspace: KeyspaceId, slot: Slot, key: &[u8]) -> Bytes {
     row.freeze()
 }
 
+/// The key of a data row in the same slot as another one.
+pub(super) fn data_key_beside(row: &[u8], key: &[u8]) -> Bytes {
+    [&row[..DATA_HEAD_BYTES], key].concat().into()
+}
+
 /// The row that says when the record of a data row ends.
 pub(super) fn expiry_key(expires: Hlc, data_key: &[u8]) -> Bytes {
     let mut row = BytesMut::with_capacity(9 + data_key.len());

@@ -23,31 +23,64 @@ impl Router {
         deadline: Deadline,
     ) -> Result<BatchReply, StoreError> {
         checks::batch(&request.items)?;
-        let mut by_shard: BTreeMap<ShardId, Vec<u32>> = BTreeMap::new();
-        {
-            let facts = self.facts.borrow();
-            for (at, item) in (0..).zip(&request.items) {
-                let shard = facts.shard_of(request.keyspace, Slot::of(&item.key));
-                by_shard.entry(shard.ok_or_else(no_shards)?).or_default().push(at);
+        let mut pending: Vec<u32> = (0..).zip(&request.items).map(|(at, _)| at).collect();
+        let mut parts = Vec::new();
+        while !pending.is_empty() {
+            let cut = self.cut(&request, std::mem::take(&mut pending))?;
+            let written = cut.into_iter().map(|(shard, items)| {
+                let of_part =
+                    items.iter().filter_map(|at| request.items.get(*at as usize).cloned());
+                let part = BatchRequest { items: of_part.collect(), ..request.clone() };
+                async move {
+                    let written = self.write_part(shard, part, deadline).await;
+                    BatchPart { items, ..written.unwrap_or_else(|error| self.failed(shard, error)) }
+                }
+            });
+            for part in join_all(written).await {
+                // Its slots have moved: what has been done under an id is not done again.
+                let moved = matches!(part.outcome, Err(StoreError::WrongShard { .. }));
+                if moved && request.routing == Routing::Forward && !deadline.is_over() {
+                    pending.extend(part.items);
+                } else {
+                    parts.push(part);
+                }
             }
         }
-        let parts = by_shard.into_iter().map(|(shard, items)| {
-            let of_part = items.iter().filter_map(|at| request.items.get(*at as usize).cloned());
-            let part = BatchRequest { items: of_part.collect(), ..request.clone() };
-            async move {
-                let written = self.write_part(shard, part, deadline).await;
-                let failed = |error| BatchPart {
-                    shard,
-                    items: Vec::new(),
-                    outcome: Err(error),
-                    leader: self.leader_of(shard),
-                    position: None,
-                    sync: SyncPolicy::default(),
-                };
-                BatchPart { items, ..written.unwrap_or_else(failed) }
-            }
-        });
-        Ok(BatchReply { parts: join_all(parts).await })
+        Ok(BatchReply { parts })
+    }
+
+    /// Which items belong to which shard now.
+    fn cut(
+        &self,
+        request: &BatchRequest,
+        items: Vec<u32>,
+    ) -> Result<BTreeMap<ShardId, Vec<u32>>, StoreError> {
+        let facts = self.facts.borrow();
+        let mut by_shard: BTreeMap<ShardId, Vec<u32>> = BTreeMap::new();
+        for at in items {
+            let Some(item) = request.items.get(at as usize) else { continue };
+            let shard = facts.shard_of(request.keyspace, Slot::of(&item.key));
+            by_shard.entry(shard.ok_or_else(no_shards)?).or_default().push(at);
+        }
+        Ok(by_shard)
+    }
+
+    fn failed(&self, shard: ShardId, error: StoreError) -> BatchPart {
+        BatchPart {
+            shard,
+            items: Vec::new(),
+            outcome: Err(error),
+            leader: self.leader_of(shard),
+            position: None,
+            sync: SyncPolicy::default(),
+        }
+    }
+
+    /// Whether all of a part's keys still belong to the shard.
+    fn is_of(&self, shard: ShardId, request: &BatchRequest) -> bool {
+        let facts = self.facts.borrow();
+        let mut keys = request.items.iter().map(|item| &item.key);
+        keys.all(|key| facts.shard_of(request.keyspace, Slot::of(key)) == Some(shard))
     }
 
     /// Writes the keys of one shard, wherever it is led. Should its slots move meanwhile, the caller
@@ -83,7 +116,9 @@ impl Router {
                 }
                 Err(error) => error,
             };
-            let elsewhere = matches!(error, StoreError::WrongShard { .. });
+            // A shard that is new may not have heard yet that it owns its slots.
+            let elsewhere =
+                matches!(error, StoreError::WrongShard { .. }) && !self.is_of(shard, &request);
             if request.routing == Routing::Local || elsewhere || !error.is_retriable() {
                 return Err(retry.last_word(error));
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use evenkeel_shared::command::WriteAction;
 use evenkeel_shared::error::StoreError;
+use evenkeel_shared::key::Slot;
 use evenkeel_shared::limits::{
     BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, KEY_BYTES_MAX, TTL_MAX, VALUE_BYTES_MAX,
 };
@@ -12,7 +13,14 @@ use evenkeel_shared::service::store::WriteItem;
 /// A write that can be carried out.
 pub(super) fn item(item: &WriteItem) -> Result<(), StoreError> {
     key(&item.key)?;
-    action(&item.action)?;
+    if let Some(other) = item.action.other_key() {
+        key(other)?;
+        if Slot::of(other) != Slot::of(&item.key) {
+            let why = "a record is renamed within its slot: give both keys one {tag}";
+            return Err(invalid(why.to_owned()));
+        }
+    }
+    value(&item.action)?;
     let most_ms = u64::try_from(TTL_MAX.as_millis()).unwrap_or(u64::MAX);
     match item.ttl_ms {
         Some(0) => Err(invalid("the record would end at once: use a delete".to_owned())),
@@ -35,11 +43,13 @@ pub(super) fn batch(items: &[WriteItem]) -> Result<(), StoreError> {
     let mut bytes = 0;
     for one in items {
         item(one)?;
-        if !keys.insert(&one.key) {
-            let key = one.key.escape_ascii();
-            return Err(invalid(format!("the batch writes the key \"{key}\" twice")));
+        for key in std::iter::once(&one.key).chain(one.action.other_key()) {
+            if !keys.insert(key) {
+                let key = key.escape_ascii();
+                return Err(invalid(format!("the batch writes the key \"{key}\" twice")));
+            }
         }
-        bytes += one.key.len() + value_bytes(&one.action) + ITEM_BYTES;
+        bytes += one.key.len() + one.action.value_bytes() + ITEM_BYTES;
     }
     if bytes > BATCH_BYTES_MAX {
         return Err(invalid(format!(
@@ -51,13 +61,6 @@ pub(super) fn batch(items: &[WriteItem]) -> Result<(), StoreError> {
 
 /// What an item takes beside its key and value.
 const ITEM_BYTES: usize = 64;
-
-fn value_bytes(action: &WriteAction) -> usize {
-    match action {
-        WriteAction::Put { value, .. } | WriteAction::CompareAndSet { value, .. } => value.len(),
-        WriteAction::Delete | WriteAction::Add { .. } => 0,
-    }
-}
 
 /// A key that can be stored.
 pub(super) fn key(key: &[u8]) -> Result<(), StoreError> {
@@ -72,8 +75,8 @@ pub(super) fn key(key: &[u8]) -> Result<(), StoreError> {
 }
 
 /// A value that can be stored.
-fn action(action: &WriteAction) -> Result<(), StoreError> {
-    let length = value_bytes(action);
+fn value(action: &WriteAction) -> Result<(), StoreError> {
+    let length = action.value_bytes();
     if length > VALUE_BYTES_MAX {
         let why = format!("the value has {length} bytes, at most {VALUE_BYTES_MAX} fit");
         return Err(invalid(why));

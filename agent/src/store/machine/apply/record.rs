@@ -22,6 +22,20 @@ impl Applier<'_> {
         let after = match action {
             WriteAction::Put { value, expires } => Some(Record { value, version, hlc, expires }),
             WriteAction::Delete => None,
+            WriteAction::CompareAndDelete { expected } => {
+                if !holds(&expected, living) {
+                    let actual = living.map(|record| record.version);
+                    return Ok(OperationResult::ConditionFailed { actual });
+                }
+                None
+            }
+            WriteAction::Rename { to, replace } => {
+                let moved = living.map(|record| Record { version, hlc, ..record.clone() });
+                let Some(moved) = moved else {
+                    return Ok(OperationResult::ConditionFailed { actual: None });
+                };
+                return self.rename((row, before.as_ref()), &to, &moved, replace);
+            }
             WriteAction::CompareAndSet { expected, value, expires } => {
                 if !holds(&expected, living) {
                     let actual = living.map(|record| record.version);
@@ -41,6 +55,28 @@ impl Applier<'_> {
         };
         self.replace(row, before.as_ref(), after.as_ref());
         Ok(OperationResult::Done { version, existed })
+    }
+
+    /// Puts a record under another key of its slot.
+    fn rename(
+        &mut self,
+        (row, before): (&Bytes, Option<&Record>),
+        to: &[u8],
+        moved: &Record,
+        replace: bool,
+    ) -> Result<OperationResult, MachineError> {
+        let target = rows::data_key_beside(row, to);
+        let there = self.get(&target)?.map(|row| rows::decode_record(&row)).transpose()?;
+        let living = there.as_ref().filter(|record| !is_expired(record, moved.hlc));
+        if let Some(record) = living.filter(|_| !replace) {
+            return Ok(OperationResult::ConditionFailed { actual: Some(record.version) });
+        }
+        let existed = living.is_some();
+        if target != row {
+            self.replace(row, before, None);
+            self.replace(&target, there.as_ref(), Some(moved));
+        }
+        Ok(OperationResult::Done { version: moved.version, existed })
     }
 
     /// Changes a data row and, with it, the rows that say when its record ends.

@@ -35,6 +35,8 @@ enum DraftAction {
     CasAbsent { value: u8 },
     CasValue { expected: u8, value: u8 },
     Add { by: i64 },
+    DeleteValue { expected: u8 },
+    Rename { to: u8, replace: bool },
 }
 
 fn drafts() -> impl Strategy<Value = Draft> {
@@ -43,6 +45,8 @@ fn drafts() -> impl Strategy<Value = Draft> {
             .prop_map(|(value, lives_ms)| DraftAction::Put { value, lives_ms }),
         Just(DraftAction::Delete),
         (0..3_u8).prop_map(|value| DraftAction::CasAbsent { value }),
+        (0..3_u8).prop_map(|expected| DraftAction::DeleteValue { expected }),
+        (0..4_u8, any::<bool>()).prop_map(|(to, replace)| DraftAction::Rename { to, replace }),
         (0..3_u8, 0..3_u8).prop_map(|(expected, value)| DraftAction::CasValue { expected, value }),
         prop_oneof![Just(1), Just(-7), Just(i64::MAX), Just(i64::MIN)]
             .prop_map(|by| DraftAction::Add { by }),
@@ -133,16 +137,31 @@ impl Model {
                 self.records.insert(operation.key.clone(), record);
                 return OperationResult::Counted { version, value };
             }
+            WriteAction::CompareAndDelete { expected } => {
+                if !holds(expected, before) {
+                    let actual = before.map(|record| record.version);
+                    return OperationResult::ConditionFailed { actual };
+                }
+                self.records.remove(&operation.key);
+                return OperationResult::Done { version, existed };
+            }
+            WriteAction::Rename { to, replace } => {
+                let Some(record) = before.cloned() else {
+                    return OperationResult::ConditionFailed { actual: None };
+                };
+                let there = self.records.get(to).map(|record| record.version);
+                if there.is_some() && !replace {
+                    return OperationResult::ConditionFailed { actual: there };
+                }
+                if *to != operation.key {
+                    self.records.remove(&operation.key);
+                    self.records.insert(to.clone(), Record { version, hlc, ..record });
+                }
+                return OperationResult::Done { version, existed: there.is_some() };
+            }
             WriteAction::Put { value, expires } => (value, *expires),
             WriteAction::CompareAndSet { expected, value, expires } => {
-                let holds = match expected {
-                    Expected::Absent => before.is_none(),
-                    Expected::Value(value) => before.map(|record| &record.value) == Some(value),
-                    Expected::Version(version) => {
-                        before.map(|record| record.version) == Some(*version)
-                    }
-                };
-                if !holds {
+                if !holds(expected, before) {
                     let actual = before.map(|record| record.version);
                     return OperationResult::ConditionFailed { actual };
                 }
@@ -155,6 +174,19 @@ impl Model {
     }
 }
 
+fn holds(expected: &Expected, before: Option<&Record>) -> bool {
+    match expected {
+        Expected::Absent => before.is_none(),
+        Expected::Value(value) => before.map(|record| &record.value) == Some(value),
+        Expected::Version(version) => before.map(|record| record.version) == Some(*version),
+    }
+}
+
+/// All in one slot, so that records can be renamed.
+fn key_of(number: u8) -> String {
+    format!("{{slot}}key{number}")
+}
+
 fn operation_of(draft: &Draft, now: Hlc) -> Operation {
     let value = |value: u8| Bytes::from(vec![value; 3]);
     let action = match draft.action.clone() {
@@ -164,6 +196,12 @@ fn operation_of(draft: &Draft, now: Hlc) -> Operation {
         },
         DraftAction::Delete => WriteAction::Delete,
         DraftAction::Add { by } => WriteAction::Add { by },
+        DraftAction::DeleteValue { expected } => {
+            WriteAction::CompareAndDelete { expected: Expected::Value(value(expected)) }
+        }
+        DraftAction::Rename { to, replace } => {
+            WriteAction::Rename { to: key_of(to).into(), replace }
+        }
         DraftAction::CasAbsent { value: byte } => WriteAction::CompareAndSet {
             expected: Expected::Absent,
             value: value(byte),
@@ -177,7 +215,7 @@ fn operation_of(draft: &Draft, now: Hlc) -> Operation {
     };
     let first_attempt = Hlc(now.0 - (draft.age_ms << 16));
     let request = request(draft.client, draft.sequence, first_attempt);
-    operation(request, &format!("key{}", draft.key), action)
+    operation(request, &key_of(draft.key), action)
 }
 
 /// Plays the steps on a machine, `group` entries a job, and compares every answer.
