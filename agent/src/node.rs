@@ -76,6 +76,7 @@ pub enum NodeError {
 struct Listeners {
     rpc: Box<dyn Listener>,
     resp: Option<Box<dyn Listener>>,
+    resp_cluster: Option<Box<dyn Listener>>,
     http: Option<Box<dyn Listener>>,
 }
 
@@ -147,7 +148,8 @@ pub async fn run(
                     parts = opening => Some(parts?),
                     () = &mut stop => None,
                 };
-                let gateways = parts::Gateways { resp: listeners.resp, http: listeners.http };
+                let Listeners { resp, resp_cluster, http, .. } = listeners;
+                let gateways = parts::Gateways { resp, resp_cluster, http };
                 match opened {
                     Some(parts) => parts.run(&server, gateways, stop).await,
                     None => Ok(()),
@@ -172,11 +174,15 @@ async fn listen(env: &Env, config: &Config) -> Result<Listeners, NodeError> {
         Some(address) => Some(open(address.to_string()).await?),
         None => None,
     };
+    let resp_cluster = match &config.resp_cluster {
+        Some(address) => Some(open(address.to_string()).await?),
+        None => None,
+    };
     let http = match &config.http {
         Some(address) => Some(open(address.to_string()).await?),
         None => None,
     };
-    Ok(Listeners { rpc, resp, http })
+    Ok(Listeners { rpc, resp, resp_cluster, http })
 }
 
 fn join_request(
@@ -193,7 +199,7 @@ fn join_request(
     let bound = BoundAddresses {
         rpc: port(listeners.rpc.as_ref())?,
         resp: listeners.resp.as_deref().map(port).transpose()?,
-        resp_cluster: None,
+        resp_cluster: listeners.resp_cluster.as_deref().map(port).transpose()?,
         http: listeners.http.as_deref().map(port).transpose()?,
     };
     let known = folder.identity().membership.as_ref();

@@ -148,7 +148,7 @@ impl Demo {
             zone: node.zone.clone(),
             rpc: node.rpc.clone(),
             resp: Some(node.resp.clone()),
-            resp_cluster: None,
+            resp_cluster: Some(node.resp_cluster.clone()),
             http: Some(node.http.clone()),
             data: node.data.display().to_string(),
         };

@@ -57,7 +57,7 @@ pub(super) fn check(settings: Settings) -> Result<Config, ConfigError> {
         zone: checked_name("zone", zone)?,
         capacity: capacity(settings.capacity)?,
         resp: optional("resp", settings.resp)?,
-        resp_cluster: not_served("resp-cluster", settings.resp_cluster.as_deref())?,
+        resp_cluster: optional("resp-cluster", settings.resp_cluster)?,
         http: optional("http", settings.http)?,
         drills: settings.drills.unwrap_or(false),
         supervise: settings.supervise.unwrap_or(false),
@@ -235,17 +235,6 @@ fn reachable(config: &Config) -> Result<(), ConfigError> {
         why: format!("--listen {} tells nobody where this node is", config.listen),
         hint: "give --advertise HOST:PORT, as the other nodes see it".to_owned(),
     })
-}
-
-/// A listener that is promised and not there yet: better refused than silently not served.
-fn not_served(setting: &'static str, asked: Option<&str>) -> Result<Option<Address>, ConfigError> {
-    match asked {
-        None => Ok(None),
-        Some(_) => Err(ConfigError::Unfit {
-            why: format!("--{setting} is not served by this version"),
-            hint: "use --resp: there, any node answers for every key".to_owned(),
-        }),
-    }
 }
 
 /// Two listeners can't share an address.

@@ -1,21 +1,30 @@
-//! The Redis protocol on `--resp`: accepts connections and gives each a task of its own.
+//! The Redis protocol on `--resp` and `--resp-cluster`: accepts connections and gives each a task of
+//! its own.
 //!
 //! The tasks are this listener's children and end before it does. Each bound that a stranger could
 //! press against stands here.
 
+mod about;
 mod command;
 mod connection;
 mod execute;
 mod frame;
+mod glob;
+mod map;
+mod record;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use evenkeel_shared::limits::{CLIENT_CONNECTIONS_MAX, DATA_FRAME_BYTES_MAX, TURN_AWAY_TIMEOUT};
+use evenkeel_shared::limits::{
+    BATCH_BYTES_MAX, CLIENT_CONNECTIONS_MAX, DATA_FRAME_BYTES_MAX, TURN_AWAY_TIMEOUT,
+};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use super::KeyValue;
 use crate::env::clock::Clock;
 use crate::env::net::Listener;
+use crate::env::rng::Rng;
 use crate::strangers::Strangers;
 use evenkeel_shared::wire::transport::BoxStream;
 
@@ -36,8 +46,10 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 const COMMANDS_IN_FLIGHT_MAX: usize = 64;
 /// Bytes of commands of one connection that run at once, beyond the first.
 const BYTES_IN_FLIGHT_MAX: usize = 8 << 20;
-/// Keys of one command that are asked for at once.
-const KEYS_AT_ONCE_MAX: usize = 32;
+/// Writes that go to the store together.
+const GATHERED_MAX: usize = 128;
+/// Bytes of them, unless one alone has more.
+const GATHERED_BYTES_MAX: usize = BATCH_BYTES_MAX / 2;
 /// How long commands that run may go on when the agent ends.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long to wait when the operating system has no connection to give.
@@ -52,6 +64,12 @@ pub struct Resp {
     pub clock: Arc<dyn Clock>,
     /// Callers who break the rules.
     pub strangers: Arc<Strangers>,
+    /// Chance, for `RANDOMKEY`.
+    pub rng: Arc<dyn Rng>,
+    /// Whether clients are sent to the leader of a key, instead of being served through this node.
+    pub finds_way: bool,
+    /// Connections that are open.
+    pub connected: Arc<AtomicUsize>,
 }
 
 /// Who is at the other end.
@@ -64,6 +82,11 @@ pub struct RespClient {
 }
 
 impl Resp {
+    /// How many connections are open.
+    fn connected(&self) -> usize {
+        self.connected.load(Ordering::Relaxed)
+    }
+
     /// Serves until it is stopped, and until every connection has ended.
     pub async fn serve(self, mut listener: Box<dyn Listener>, stop: CancellationToken) {
         let mut connections = JoinSet::new();
@@ -102,7 +125,10 @@ impl Resp {
     /// Serves one client until it leaves, breaks the protocol, or is stopped.
     pub async fn converse(self, stream: BoxStream, client: RespClient, stop: CancellationToken) {
         let store = self.store.connection();
+        self.connected.fetch_add(1, Ordering::Relaxed);
+        let connected = self.connected.clone();
         connection::run(stream, Self { store, ..self }, client, stop).await;
+        connected.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -41,6 +41,7 @@ use crate::store::ledger::Ledger;
 use crate::store::replicas::{OpenError, Replicas};
 use crate::store::router::Router;
 use crate::store::wal::{ReplicaKey, Wal};
+use crate::strangers::Strangers;
 
 /// What parts are opened from.
 pub(super) struct Opening {
@@ -79,6 +80,7 @@ pub(super) struct Parts {
 /// Listeners for other people's clients; what was not asked for is absent.
 pub(super) struct Gateways {
     pub(super) resp: Option<Box<dyn Listener>>,
+    pub(super) resp_cluster: Option<Box<dyn Listener>>,
     pub(super) http: Option<Box<dyn Listener>>,
 }
 
@@ -190,10 +192,10 @@ impl Parts {
         start(Box::pin(parts.control.journal.clone().run(parts.control.system.clone())));
         start(Box::pin(parts.scrub().run()));
         start(Box::pin(Controller::new(parts.control.operator.clone()).run()));
-        if let Some(listener) = gateways.resp {
-            let store = RespStore::new(parts.router.clone(), parts.meter.clone(), &parts.env);
-            let (store, clock) = (Arc::new(store), parts.env.clock.clone());
-            let resp = Resp { store, clock, strangers: server.strangers.clone() };
+        let for_redis = [(gateways.resp, false), (gateways.resp_cluster, true)];
+        for (listener, finds_way) in for_redis {
+            let Some(listener) = listener else { continue };
+            let resp = parts.redis(&server.strangers, finds_way);
             tasks.spawn(resp.serve(listener, parts.ended.child_token()));
         }
         if let Some(listener) = gateways.http {
@@ -296,6 +298,22 @@ fn router(
         pool: pool.clone(),
         clock: env.clock.clone(),
     })
+}
+
+impl Parts {
+    /// The store for Redis clients, who find the way to leaders themselves or not.
+    fn redis(&self, strangers: &Arc<Strangers>, finds_way: bool) -> Resp {
+        let (router, meter) = (self.router.clone(), self.meter.clone());
+        let store = RespStore::new(router, meter, &self.env, &self.config.name);
+        Resp {
+            store: Arc::new(store),
+            clock: self.env.clock.clone(),
+            rng: self.env.rng.clone(),
+            strangers: strangers.clone(),
+            finds_way,
+            connected: Arc::default(),
+        }
+    }
 }
 
 /// Everybody else, while nothing else holds the folder.

@@ -1,39 +1,46 @@
 //! The Redis gateway's port to the store: any node serves any key by forwarding.
 
+mod map;
+mod page;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_shared::client::Session;
-use evenkeel_shared::command::{Expected, OperationResult, RequestId, WriteAction};
+use evenkeel_shared::command::RequestId;
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{ClientId, KeyspaceId};
+use evenkeel_shared::key::Slot;
+use evenkeel_shared::limits::BATCH_OPERATIONS_MAX;
 use evenkeel_shared::service::store::{
-    LevelName, ReadLevel, ReadRequest, Routing, WriteItem, WriteRequest,
+    BatchPart, BatchReply, BatchRequest, LevelName, ReadLevel, ReadRequest, Routing, WriteItem,
+    WriteRequest,
 };
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::SyncPolicy;
 use evenkeel_shared::wire::deadline::Deadline;
-use futures::future::BoxFuture;
+use futures::future::try_join_all;
 
 use super::meter::Meter;
 use crate::env::Env;
-use crate::env::clock::Clock;
-use crate::gateway::{KeyValue, SetCondition, SetRequest};
+use crate::gateway::{
+    About, Answer, KeyValue, Map, Page, Paged, Place, Reading, Seen, SeenRecord, Write, Written,
+};
 use crate::store::router::Router;
 
 /// The keyspace that Redis clients see.
 const KEYSPACE: KeyspaceId = KeyspaceId(1);
-/// Times that a conditional set is tried when others write the same key meanwhile.
-const CONDITION_TRIES: usize = 16;
 
 /// The store, for Redis clients.
 #[derive(Clone)]
 pub struct RespStore {
     router: Arc<Router>,
     meter: Arc<Meter>,
-    clock: Arc<dyn Clock>,
+    env: Env,
+    name: Arc<str>,
+    started: Duration,
     client: ClientId,
     sequence: Arc<AtomicU64>,
     /// What this client has seen and written.
@@ -43,53 +50,92 @@ pub struct RespStore {
 impl RespStore {
     /// Serves through a router; all of its clients share one client id, whose window is wide
     /// enough for what a connection keeps in flight.
-    pub fn new(router: Arc<Router>, meter: Arc<Meter>, env: &Env) -> Self {
+    pub fn new(router: Arc<Router>, meter: Arc<Meter>, env: &Env, name: &str) -> Self {
         let client = ClientId(env.rng.next_u64());
-        let (clock, session) = (env.clock.clone(), Session::default());
-        Self { router, meter, clock, client, sequence: Arc::default(), session }
+        let (session, started) = (Session::default(), env.clock.now());
+        let (env, name) = (env.clone(), name.into());
+        Self { router, meter, env, name, started, client, sequence: Arc::default(), session }
     }
 
     fn by(&self, deadline: Duration) -> Deadline {
-        Deadline::after(deadline.saturating_sub(self.clock.now()))
+        Deadline::after(deadline.saturating_sub(self.env.clock.now()))
     }
 
-    async fn write(
-        self,
-        key: Bytes,
-        action: WriteAction,
-        by: Deadline,
-    ) -> Result<OperationResult, StoreError> {
+    fn item(&self, write: Write) -> WriteItem {
         let request = RequestId {
             client: self.client,
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
-            first_attempt: Hlc::from_unix_ms(self.clock.unix_ms()),
+            first_attempt: Hlc::from_unix_ms(self.env.clock.unix_ms()),
         };
-        let request = WriteRequest {
-            keyspace: KEYSPACE,
-            item: WriteItem { request, key, action, ttl_ms: None },
-            sync: None,
-            floor: SyncPolicy::Leader,
-            routing: Routing::Forward,
-        };
-        let begun = self.meter.begin();
-        // What has begun must end, even if the client goes away.
-        let reply = tokio::spawn(async move {
-            let reply = self.router.write(request, by).await?;
-            self.session.wrote(reply.position, reply.sync);
-            self.meter.wrote(begun);
-            Ok(reply.result)
-        });
-        reply.await.unwrap_or_else(|error| Err(StoreError::Unknown { why: error.to_string() }))
+        let Write { key, action, ttl_ms } = write;
+        WriteItem { request, key, action, ttl_ms }
     }
 
-    async fn read(
+    async fn write_one(&self, item: WriteItem, by: Deadline) -> Written {
+        let (floor, routing) = (SyncPolicy::Leader, Routing::Forward);
+        let request = WriteRequest { keyspace: KEYSPACE, item, sync: None, floor, routing };
+        let begun = self.meter.begin();
+        let reply = self.router.write(request, by).await?;
+        self.session.wrote(reply.position, reply.sync);
+        self.meter.wrote(begun);
+        Ok(reply.result)
+    }
+
+    /// As many at once as a batch may hold.
+    async fn write_in_pieces(
         &self,
-        key: Bytes,
+        mut items: Vec<WriteItem>,
         by: Deadline,
-    ) -> Result<Option<(Bytes, evenkeel_shared::version::Version)>, StoreError> {
+    ) -> Result<Vec<Written>, StoreError> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        while !items.is_empty() {
+            let rest = items.split_off(items.len().min(BATCH_OPERATIONS_MAX));
+            outcomes.extend(self.write_several(items, by).await?);
+            items = rest;
+        }
+        Ok(outcomes)
+    }
+
+    async fn write_several(
+        &self,
+        items: Vec<WriteItem>,
+        by: Deadline,
+    ) -> Result<Vec<Written>, StoreError> {
+        let count = items.len();
+        let (floor, routing) = (SyncPolicy::Leader, Routing::Forward);
+        let request = BatchRequest { keyspace: KEYSPACE, items, sync: None, floor, routing };
+        let begun = self.meter.begin();
+        let BatchReply { parts } = self.router.write_batch(request, by).await?;
+        let lost = || Err(StoreError::Unknown { why: "no outcome came".to_owned() });
+        let mut outcomes: Vec<Written> = (0..count).map(|_| lost()).collect();
+        for part in parts {
+            let BatchPart { items, outcome, position, sync, .. } = part;
+            if outcome.is_ok() {
+                self.session.wrote(position, sync);
+            }
+            for (nth, at) in items.iter().enumerate() {
+                let own = match &outcome {
+                    Ok(results) => results.get(nth).cloned().map_or_else(lost, Ok),
+                    Err(error) => Err(error.clone()),
+                };
+                if let Some(place) = outcomes.get_mut(*at as usize) {
+                    *place = own;
+                }
+            }
+        }
+        for _ in 0..count {
+            self.meter.wrote(begun);
+        }
+        Ok(outcomes)
+    }
+
+    async fn read_one(&self, key: Bytes, how: Reading, by: Deadline) -> Result<Seen, StoreError> {
         let shard = self.router.shard_of(KEYSPACE, &key);
         let token = shard.and_then(|shard| self.session.token(shard)).unwrap_or_default();
-        let level = ReadLevel::Default(token.clone());
+        let level = match how {
+            Reading::Usual => ReadLevel::Default(token.clone()),
+            Reading::Own => ReadLevel::Any,
+        };
         let request = ReadRequest { keyspace: KEYSPACE, key, level, routing: Routing::Forward };
         let reply = match (self.router.read(request, by).await, shard) {
             (Ok(reply), _) => reply,
@@ -105,41 +151,9 @@ impl RespStore {
             self.session.confirmed(&token);
         }
         self.meter.read();
-        Ok(reply.found)
-    }
-
-    async fn set(self, request: SetRequest, by: Deadline) -> Result<bool, StoreError> {
-        let SetRequest { key, value, lifetime, condition } = request;
-        let expires = lifetime.map(|lifetime| {
-            let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX >> 17);
-            Hlc::from_unix_ms(self.clock.unix_ms()).plus_ms(lifetime_ms)
-        });
-        for _ in 0..CONDITION_TRIES {
-            let (value, key) = (value.clone(), key.clone());
-            let action = match condition {
-                SetCondition::Always => WriteAction::Put { value, expires },
-                SetCondition::IfAbsent => {
-                    WriteAction::CompareAndSet { expected: Expected::Absent, value, expires }
-                }
-                SetCondition::IfPresent => {
-                    let Some((_, version)) = self.read(key.clone(), by).await? else {
-                        return Ok(false);
-                    };
-                    let expected = Expected::Version(version);
-                    WriteAction::CompareAndSet { expected, value, expires }
-                }
-            };
-            match self.clone().write(key, action, by).await? {
-                OperationResult::Done { .. } | OperationResult::Provisional { .. } => {
-                    return Ok(true);
-                }
-                OperationResult::ConditionFailed { .. } if condition == SetCondition::IfPresent => {
-                }
-                OperationResult::ConditionFailed { .. } => return Ok(false),
-                other => return Err(not_done(&other)),
-            }
-        }
-        Err(StoreError::Busy { what: "the key".to_owned() })
+        let expires = reply.expires;
+        let record = |(value, version)| SeenRecord { value, version, expires };
+        Ok(Seen { record: reply.found.map(record), now: reply.hlc })
     }
 }
 
@@ -148,43 +162,59 @@ impl KeyValue for RespStore {
         Arc::new(Self { session: Session::default(), ..self.clone() })
     }
 
-    fn get(
-        &self,
-        key: Bytes,
-        deadline: Duration,
-    ) -> BoxFuture<'static, Result<Option<Bytes>, StoreError>> {
-        let (store, by) = (self.clone(), self.by(deadline));
-        Box::pin(async move { Ok(store.read(key, by).await?.map(|(value, _)| value)) })
-    }
-
-    fn put(
-        &self,
-        request: SetRequest,
-        deadline: Duration,
-    ) -> BoxFuture<'static, Result<bool, StoreError>> {
-        let (store, by) = (self.clone(), self.by(deadline));
-        Box::pin(store.set(request, by))
-    }
-
-    fn delete(
-        &self,
-        key: Bytes,
-        deadline: Duration,
-    ) -> BoxFuture<'static, Result<bool, StoreError>> {
+    fn read(&self, keys: Vec<Bytes>, how: Reading, deadline: Duration) -> Answer<Vec<Seen>> {
         let (store, by) = (self.clone(), self.by(deadline));
         Box::pin(async move {
-            match store.write(key, WriteAction::Delete, by).await? {
-                OperationResult::Done { existed, .. } => Ok(existed),
-                other => Err(not_done(&other)),
-            }
+            try_join_all(keys.into_iter().map(|key| store.read_one(key, how, by))).await
         })
     }
-}
 
-fn not_done(result: &OperationResult) -> StoreError {
-    let why = match result {
-        OperationResult::TooManyClients => "the shard remembers as many clients as it may",
-        _ => "the shard no longer knows whether it was done before",
-    };
-    StoreError::Unknown { why: why.to_owned() }
+    fn write(&self, writes: Vec<Write>, deadline: Duration) -> Answer<Vec<Written>> {
+        let (store, by) = (self.clone(), self.by(deadline));
+        let mut items: Vec<WriteItem> = writes.into_iter().map(|write| self.item(write)).collect();
+        // What has begun must end, even if the client goes away.
+        let written = tokio::spawn(async move {
+            match items.len() {
+                0 => Ok(Vec::new()),
+                1 => match items.pop() {
+                    Some(item) => Ok(vec![store.write_one(item, by).await]),
+                    None => Ok(Vec::new()),
+                },
+                _ => store.write_in_pieces(items, by).await,
+            }
+        });
+        Box::pin(async move {
+            written
+                .await
+                .unwrap_or_else(|error| Err(StoreError::Unknown { why: error.to_string() }))
+        })
+    }
+
+    fn page(&self, page: Page, deadline: Duration) -> Answer<Paged> {
+        let (router, by) = (self.router.clone(), self.by(deadline));
+        Box::pin(async move { page::read(&router, KEYSPACE, page, by).await })
+    }
+
+    fn copies(&self, _wanted: usize, _deadline: Duration) -> Answer<usize> {
+        // Whatever was acknowledged is there by now: more can only be had by the policy.
+        let copies = self.router.copies_of(KEYSPACE);
+        Box::pin(async move { Ok(copies) })
+    }
+
+    fn map(&self) -> Map {
+        map::of(&self.router, KEYSPACE)
+    }
+
+    fn place(&self, slot: Slot) -> Place {
+        map::place(&self.router, KEYSPACE, slot)
+    }
+
+    fn about(&self) -> About {
+        About {
+            name: self.name.to_string(),
+            rss_bytes: self.env.usage.rss_bytes(),
+            uptime: self.env.clock.now().saturating_sub(self.started),
+            unix_ms: self.env.clock.unix_ms(),
+        }
+    }
 }

@@ -135,6 +135,7 @@ mod tests {
             zone: "a".into(),
             rpc: String::new(),
             resp: String::new(),
+            resp_cluster: String::new(),
             http: String::new(),
             data: folder.join("n1"),
             words: Vec::new(),

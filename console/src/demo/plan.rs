@@ -52,6 +52,7 @@ pub(crate) struct NodePlan {
     pub(crate) zone: String,
     pub(crate) rpc: String,
     pub(crate) resp: String,
+    pub(crate) resp_cluster: String,
     pub(crate) http: String,
     pub(crate) data: PathBuf,
     /// The words after the executable's name.
@@ -94,7 +95,10 @@ impl Plan {
 
     /// Fails with one sentence when a port is taken.
     pub(crate) fn check_ports(&self) -> Result<(), CliError> {
-        let addresses = self.nodes.iter().flat_map(|node| [&node.rpc, &node.resp, &node.http]);
+        let addresses = self
+            .nodes
+            .iter()
+            .flat_map(|node| [&node.rpc, &node.resp, &node.resp_cluster, &node.http]);
         let taken: Vec<&String> = addresses
             .filter(|address| std::net::TcpListener::bind(address.as_str()).is_err())
             .collect();
@@ -118,12 +122,13 @@ fn node(arguments: &DemoArguments, folder: &Path, number: u16, first: &str) -> N
     let name = format!("n{number}");
     let letter = u8::try_from((number - 1) % u16::from(arguments.zones)).expect("below 26");
     let zone = char::from(b'a' + letter).to_string();
-    let [rpc, resp, http] = [0, 1, 2].map(|offset| address(arguments, number, offset));
+    let [rpc, resp, http, resp_cluster] =
+        [0, 1, 2, 3].map(|offset| address(arguments, number, offset));
     let data = folder.join(&name);
     let mut words: Vec<OsString> = ["agent", "--name", &name, "--data"].map(Into::into).to_vec();
     words.push(data.clone().into());
     words.extend(["--listen", &rpc, "--resp", &resp, "--http", &http].map(Into::into));
-    words.extend(["--zone", &zone].map(Into::into));
+    words.extend(["--resp-cluster", &resp_cluster, "--zone", &zone].map(Into::into));
     if number == 1 {
         let (shards, replicas) = (arguments.shards.to_string(), arguments.replicas.to_string());
         words.extend(["--bootstrap", "--shards", &shards, "--replicas", &replicas].map(Into::into));
@@ -132,7 +137,7 @@ fn node(arguments: &DemoArguments, folder: &Path, number: u16, first: &str) -> N
         words.extend(["--join", first].map(Into::into));
     }
     words.extend(["--drills", "--supervise", "--exit-on-stdin-close"].map(Into::into));
-    NodePlan { name, zone, rpc, resp, http, data, words }
+    NodePlan { name, zone, rpc, resp, resp_cluster, http, data, words }
 }
 
 #[cfg(test)]
@@ -178,7 +183,7 @@ mod tests {
         assert_eq!(
             words(0),
             "agent --name n1 --data /tmp/demo/n1 --listen 127.0.0.1:7410 --resp 127.0.0.1:7411 \
-             --http 127.0.0.1:7412 --zone a --bootstrap --shards 16 --replicas 2 --grace 10s \
+             --http 127.0.0.1:7412 --resp-cluster 127.0.0.1:7413 --zone a --bootstrap --shards 16 --replicas 2 --grace 10s \
              --drills --supervise --exit-on-stdin-close"
         );
         assert!(words(1).contains("--join 127.0.0.1:7410") && !words(1).contains("--bootstrap"));
@@ -197,6 +202,7 @@ mod tests {
         let mut plan = plan("--nodes 1 --replicas 1").unwrap();
         plan.nodes[0].rpc.clone_from(&address);
         plan.nodes[0].resp = "127.0.0.1:0".into();
+        plan.nodes[0].resp_cluster = "127.0.0.1:0".into();
         plan.nodes[0].http = "127.0.0.1:0".into();
         let error = plan.check_ports().unwrap_err();
         assert!(error.to_string().starts_with(&address), "{error}");

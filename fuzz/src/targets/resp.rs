@@ -8,14 +8,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_agent::env::Env;
 use evenkeel_agent::gateway::resp::{Resp as Gateway, RespClient};
-use evenkeel_agent::gateway::{KeyValue, SetRequest};
+use evenkeel_agent::gateway::{
+    About, Answer, KeyValue, Map, Page, Paged, Place, Reading, Seen, SeenRecord, Write, Written,
+};
 use evenkeel_agent::strangers::Strangers;
-use evenkeel_shared::error::StoreError;
-use futures::future::{BoxFuture, ready};
+use evenkeel_shared::command::{OperationResult, WriteAction};
+use evenkeel_shared::key::Slot;
+use futures::future::ready;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::runtime;
+use super::{runtime, samples};
 use crate::engine::Target;
 
 /// The target.
@@ -24,22 +27,41 @@ pub(super) struct Resp {
     runtime: Runtime,
 }
 
-type Records = Mutex<BTreeMap<Bytes, Bytes>>;
+type Records = Mutex<BTreeMap<Bytes, SeenRecord>>;
 
 /// A store in memory.
 #[derive(Clone, Default)]
 struct Memory(Arc<Records>);
 
-type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
-
 impl Memory {
     fn with<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut BTreeMap<Bytes, Bytes>) -> T,
+        act: impl FnOnce(&mut BTreeMap<Bytes, SeenRecord>) -> T,
     ) -> Answer<T> {
         let done = act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
         Box::pin(ready(Ok(done)))
     }
+}
+
+/// Near enough to the real one for whatever decodes replies and requests around it.
+fn apply(records: &mut BTreeMap<Bytes, SeenRecord>, write: Write) -> OperationResult {
+    let version = samples::version();
+    let existed = records.contains_key(&write.key);
+    match write.action {
+        WriteAction::Put { value, expires } | WriteAction::CompareAndSet { value, expires, .. } => {
+            records.insert(write.key, SeenRecord { value, version, expires });
+        }
+        WriteAction::Delete | WriteAction::CompareAndDelete { .. } => {
+            records.remove(&write.key);
+        }
+        WriteAction::Add { by } => return OperationResult::Counted { version, value: by },
+        WriteAction::Rename { to, .. } => {
+            if let Some(record) = records.remove(&write.key) {
+                records.insert(to, record);
+            }
+        }
+    }
+    OperationResult::Done { version, existed }
 }
 
 impl KeyValue for Memory {
@@ -47,16 +69,35 @@ impl KeyValue for Memory {
         Arc::new(self.clone())
     }
 
-    fn get(&self, key: Bytes, _: Duration) -> Answer<Option<Bytes>> {
-        self.with(|records| records.get(&key).cloned())
+    fn read(&self, keys: Vec<Bytes>, _: Reading, _: Duration) -> Answer<Vec<Seen>> {
+        self.with(|records| {
+            let seen = |key| Seen { record: records.get(key).cloned(), now: samples::NOW };
+            keys.iter().map(seen).collect()
+        })
     }
 
-    fn put(&self, request: SetRequest, _: Duration) -> Answer<bool> {
-        self.with(|records| records.insert(request.key, request.value).is_none())
+    fn write(&self, writes: Vec<Write>, _: Duration) -> Answer<Vec<Written>> {
+        self.with(|records| writes.into_iter().map(|write| Ok(apply(records, write))).collect())
     }
 
-    fn delete(&self, key: Bytes, _: Duration) -> Answer<bool> {
-        self.with(|records| records.remove(&key).is_some())
+    fn page(&self, _: Page, _: Duration) -> Answer<Paged> {
+        self.with(|records| Paged { keys: records.keys().cloned().collect(), next: None })
+    }
+
+    fn copies(&self, _: usize, _: Duration) -> Answer<usize> {
+        self.with(|_| 2)
+    }
+
+    fn map(&self) -> Map {
+        Map::default()
+    }
+
+    fn place(&self, _: Slot) -> Place {
+        Place::Here
+    }
+
+    fn about(&self) -> About {
+        About::default()
     }
 }
 
@@ -79,6 +120,17 @@ impl Resp {
             command(&["CLIENT", "SETINFO", "lib-name", "x"]),
             command(&["SELECT", "0"]),
             command(&["NONSENSE", "\u{fffd}", ""]),
+            command(&["MSET", "a", "1", "b", "2"]),
+            command(&["SETRANGE", "a", "7", "piece"]),
+            command(&["GETRANGE", "a", "-3", "-1"]),
+            command(&["INCRBYFLOAT", "a", "1e300"]),
+            command(&["EXPIRE", "a", "100", "GT"]),
+            command(&["SCAN", "0", "MATCH", "[^a-z]*\\*?", "COUNT", "100"]),
+            command(&["KEYS", "a*b*c*d*e"]),
+            command(&["CLUSTER", "COUNTKEYSINSLOT", "16383"]),
+            command(&["COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2"]),
+            command(&["CONFIG", "GET", "*", "app*"]),
+            command(&["INFO", "server", "all"]),
         ];
         let mut corpus: Vec<_> = conversation.to_vec();
         corpus.push(conversation.concat());
@@ -106,7 +158,9 @@ impl Target for Resp {
         let gateway = {
             let clock = Env::real().clock;
             let strangers = Strangers::new(clock.clone());
-            Gateway { store: Arc::new(Memory::default()), clock, strangers }
+            let (connected, rng) = (Arc::default(), Env::real().rng);
+            let store = Arc::new(Memory::default());
+            Gateway { store, clock, rng, strangers, finds_way: false, connected }
         };
         let client = RespClient { number: 1, from: ([127, 0, 0, 1], 1).into() };
         let (near, far) = tokio::io::duplex(64 << 10);

@@ -2,18 +2,32 @@
 //!
 //! Refusals have Redis's own texts, for clients compare them.
 
-use std::time::Duration;
+#![expect(clippy::unnecessary_wraps, reason = "every command of the table is read by one type")]
+
+mod cluster;
+mod connection;
+mod keys;
+mod server;
+mod strings;
+pub(super) mod table;
+mod words;
 
 use bytes::Bytes;
+use evenkeel_shared::key::Slot;
 use evenkeel_shared::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
-use super::super::{SetCondition, SetRequest};
+use super::super::Write;
+use super::record::{Look, Update};
 use super::reply::{Protocol, Reply};
+pub(super) use cluster::ClusterQuestion;
+pub(super) use server::ServerQuestion;
+use words::quoted;
 
-/// Longest lifetime: a hundred years fit a hybrid logical time.
-const LIFETIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// How much of an unknown command is repeated, as in Redis.
 const QUOTED_BYTES_MAX: usize = 128;
+
+/// How Redis refuses what spans slots.
+pub(super) const CROSS_SLOT: &str = "CROSSSLOT Keys in request don't hash to the same slot";
 
 /// What a connection has agreed on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,10 +37,14 @@ pub(super) struct Session {
     pub(super) protocol: Protocol,
     /// What the client calls itself; empty if it doesn't.
     pub(super) name: Bytes,
+    /// Whether it finds the way to leaders itself.
+    pub(super) finds_way: bool,
+    /// Whether it has asked to read whatever copy is here.
+    pub(super) reads_copies: bool,
 }
 
 /// What to do about a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
     Answer(Reply),
     AnswerAndClose(Reply),
@@ -34,191 +52,162 @@ pub(super) enum Action {
 }
 
 /// What the store is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Question {
-    Get(Bytes),
-    Set(SetRequest),
-    Delete(Vec<Bytes>),
-    Exists(Vec<Bytes>),
+    /// One answer, or one for each key.
+    Look {
+        keys: Vec<Bytes>,
+        look: Look,
+        shape: Shape,
+    },
+    /// Writes that depend on nothing.
+    Write {
+        writes: Vec<Write>,
+        told: Told,
+    },
+    /// Depends on the record that is there.
+    Update {
+        key: Bytes,
+        update: Update,
+    },
+    /// Keys from one slot on, until there are enough.
+    Scan {
+        from: Slot,
+        pattern: Bytes,
+        enough: usize,
+        strings: bool,
+    },
+    /// All keys that fit.
+    Keys(Bytes),
+    /// Some key.
+    Any,
+    /// How many keys there are.
+    Count,
+    /// The keys of one slot: at most so many, or how many there are.
+    InSlot(Slot, Option<usize>),
+    /// On how many other voters' disks everything is that this client has written, within so many
+    /// milliseconds; 0: as long as any request may take.
+    Copies {
+        wanted: usize,
+        timeout_ms: u64,
+    },
+    Cluster(ClusterQuestion),
+    Server(ServerQuestion),
+}
+
+/// How looks at several keys are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    One,
+    Each,
+    Sum,
+}
+
+/// How writes are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// OK, or nothing where a condition did not hold.
+    Ok,
+    /// 1, or 0 where a condition did not hold.
+    Whether,
+    /// How many records there were.
+    Removed,
+    /// What a counter shows.
+    Counter,
+    /// OK, or that there is no such key.
+    Renamed,
+    /// 1, 0 where a record is in the way, or that there is no such key.
+    RenamedIfFree,
 }
 
 impl Question {
-    pub(super) fn keys(&self) -> &[Bytes] {
+    /// The keys whose order matters.
+    pub(super) fn keys(&self) -> Vec<&Bytes> {
         match self {
-            Self::Get(key) => std::slice::from_ref(key),
-            Self::Set(request) => std::slice::from_ref(&request.key),
-            Self::Delete(keys) | Self::Exists(keys) => keys,
+            Self::Look { keys, .. } => keys.iter().collect(),
+            Self::Write { writes, .. } => writes
+                .iter()
+                .flat_map(|write| std::iter::once(&write.key).chain(write.action.other_key()))
+                .collect(),
+            Self::Update { key, .. } => vec![key],
+            _ => Vec::new(),
         }
     }
 
     pub(super) fn is_write(&self) -> bool {
-        matches!(self, Self::Set(_) | Self::Delete(_))
+        matches!(self, Self::Write { .. } | Self::Update { .. })
+    }
+
+    /// Whether it is about all that this client has written before.
+    pub(super) fn waits_for_writes(&self) -> bool {
+        matches!(
+            self,
+            Self::Scan { .. }
+                | Self::Keys(_)
+                | Self::Any
+                | Self::Count
+                | Self::InSlot(..)
+                | Self::Copies { .. }
+        )
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let keys: usize = self.keys().iter().map(|key| key.len()).sum();
+        keys + self.value_bytes().into_iter().sum::<usize>()
+    }
+
+    fn value_bytes(&self) -> Vec<usize> {
+        match self {
+            Self::Write { writes, .. } => {
+                writes.iter().map(|write| write.action.value_bytes()).collect()
+            }
+            Self::Update { update: Update::Set { value, .. }, .. } => vec![value.len()],
+            Self::Update { update: Update::Append(piece), .. }
+            | Self::Update { update: Update::Splice { piece, .. }, .. } => vec![piece.len()],
+            _ => Vec::new(),
+        }
     }
 
     /// The bound that it breaks, if it does.
     pub(super) fn fault(&self) -> Option<String> {
-        let key = self.keys().iter().find_map(|key| match key.len() {
+        let key = self.keys().into_iter().find_map(|key| match key.len() {
             0 => Some("the key is empty: at least one byte is needed".to_owned()),
             1..=KEY_BYTES_MAX => None,
             length => Some(format!("the key has {length} bytes, at most {KEY_BYTES_MAX} fit")),
         });
-        key.or_else(|| match self {
-            Self::Set(SetRequest { value, .. }) if value.len() > VALUE_BYTES_MAX => {
-                let length = value.len();
-                Some(format!("the value has {length} bytes, at most {VALUE_BYTES_MAX} fit"))
-            }
-            _ => None,
-        })
+        let too_long =
+            |length: usize| format!("the value has {length} bytes, at most {VALUE_BYTES_MAX} fit");
+        let value = || self.value_bytes().into_iter().find(|length| *length > VALUE_BYTES_MAX);
+        key.or_else(|| value().map(too_long))
     }
 }
 
 /// Reads a command of at least one word.
 pub(super) fn interpret(session: &mut Session, words: &[Bytes]) -> Action {
     let (name, rest) = words.split_first().expect("empty commands are passed over");
-    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let asked = match (name.as_str(), rest) {
-        ("ping", []) => Ok(Action::Answer(Reply::Simple("PONG"))),
-        ("ping" | "echo", [message]) => Ok(Action::Answer(Reply::Bulk(message.clone()))),
-        ("quit", _) => Ok(Action::AnswerAndClose(Reply::OK)),
-        ("hello", _) => hello(session, rest).map(Action::Answer),
-        ("client", [verb, arguments @ ..]) => client(session, verb, arguments).map(Action::Answer),
-        ("command", _) => Ok(Action::Answer(Reply::Array(Vec::new()))),
-        ("select", [index]) => match integer(index) {
-            Ok(0) => Ok(Action::Answer(Reply::OK)),
-            Ok(_) => Err("ERR DB index is out of range".to_owned()),
-            Err(why) => Err(why),
-        },
-        ("get", [key]) => Ok(Action::Ask(Question::Get(key.clone()))),
-        ("set", [key, value, options @ ..]) => {
-            set(key, value, options).map(Question::Set).map(Action::Ask)
-        }
-        ("del" | "unlink", [_, ..]) => Ok(Action::Ask(Question::Delete(rest.to_vec()))),
-        ("exists", [_, ..]) => Ok(Action::Ask(Question::Exists(rest.to_vec()))),
-        (
-            "ping" | "echo" | "client" | "select" | "get" | "set" | "del" | "unlink" | "exists",
-            _,
-        ) => Err(format!("ERR wrong number of arguments for '{name}' command")),
-        _ => Err(unknown(&words[0], rest)),
+    let Some(command) = table::find(name) else {
+        return Action::Answer(Reply::Error(unknown(name, rest)));
     };
-    asked.unwrap_or_else(|why| Action::Answer(Reply::Error(why)))
-}
-
-fn hello(session: &mut Session, rest: &[Bytes]) -> Result<Reply, String> {
-    let mut protocol = session.protocol;
-    let mut name = session.name.clone();
-    if let Some((version, mut options)) = rest.split_first() {
-        protocol = match integer(version) {
-            Ok(2) => Protocol::Two,
-            Ok(3) => Protocol::Three,
-            Ok(_) => return Err("NOPROTO unsupported protocol version".to_owned()),
-            Err(_) => {
-                let why = "ERR Protocol version is not an integer or out of range";
-                return Err(why.to_owned());
-            }
-        };
-        while let [option, arguments @ ..] = options {
-            options = match arguments {
-                [given, after @ ..] if option.eq_ignore_ascii_case(b"setname") => {
-                    name = client_name(given)?;
-                    after
-                }
-                [_, _, ..] if option.eq_ignore_ascii_case(b"auth") => return Err(no_password()),
-                _ => {
-                    let option = quoted(option);
-                    return Err(format!("ERR Syntax error in HELLO option '{option}'"));
-                }
-            };
-        }
+    if !command.takes(words.len()) {
+        let why = format!("ERR wrong number of arguments for '{}' command", command.name);
+        return Action::Answer(Reply::Error(why));
     }
-    (session.protocol, session.name) = (protocol, name);
-    let text = |text: &'static str| Reply::Bulk(Bytes::from_static(text.as_bytes()));
-    Ok(Reply::Map(vec![
-        ("server", text("evenkeel")),
-        ("version", text(env!("CARGO_PKG_VERSION"))),
-        ("proto", Reply::Integer(if protocol == Protocol::Three { 3 } else { 2 })),
-        ("id", Reply::Integer(i64::try_from(session.number).unwrap_or(i64::MAX))),
-        ("mode", text("standalone")),
-        ("role", text("master")),
-        ("modules", Reply::Array(Vec::new())),
-    ]))
+    (command.read)(session, rest).unwrap_or_else(|why| Action::Answer(Reply::Error(why)))
 }
 
-fn client(session: &mut Session, verb: &Bytes, arguments: &[Bytes]) -> Result<Reply, String> {
-    match (verb.to_ascii_lowercase().as_slice(), arguments) {
-        (b"setinfo", [_, _]) => Ok(Reply::OK),
-        (b"setname", [name]) => {
-            session.name = client_name(name)?;
-            Ok(Reply::OK)
-        }
-        (b"getname", []) if session.name.is_empty() => Ok(Reply::Null),
-        (b"getname", []) => Ok(Reply::Bulk(session.name.clone())),
-        (b"id", []) => Ok(Reply::Integer(i64::try_from(session.number).unwrap_or(i64::MAX))),
-        _ => Err(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{}'. Try CLIENT HELP.",
-            quoted(verb)
-        )),
-    }
+/// What reading a command gives; an error is told in these words.
+pub(super) type Read = Result<Action, String>;
+
+fn answer(reply: Reply) -> Read {
+    Ok(Action::Answer(reply))
 }
 
-/// A copy: a slice would keep the whole buffer that it came in.
-fn client_name(name: &Bytes) -> Result<Bytes, String> {
-    if name.len() <= QUOTED_BYTES_MAX && name.iter().all(u8::is_ascii_graphic) {
-        return Ok(Bytes::copy_from_slice(name));
-    }
-    Err("ERR Client names cannot contain spaces, newlines or special characters.".to_owned())
+fn ask(question: Question) -> Read {
+    Ok(Action::Ask(question))
 }
 
-fn no_password() -> String {
-    "ERR AUTH <password> called without any password configured for the default user. \
-     Are you sure your configuration is correct?"
-        .to_owned()
-}
-
-fn set(key: &Bytes, value: &Bytes, mut options: &[Bytes]) -> Result<SetRequest, String> {
-    let mut request = SetRequest {
-        key: key.clone(),
-        value: value.clone(),
-        lifetime: None,
-        condition: SetCondition::Always,
-    };
-    let free = SetCondition::Always;
-    while let [option, arguments @ ..] = options {
-        options = match (option.to_ascii_lowercase().as_slice(), arguments) {
-            (b"nx", after) if request.condition == free => {
-                request.condition = SetCondition::IfAbsent;
-                after
-            }
-            (b"xx", after) if request.condition == free => {
-                request.condition = SetCondition::IfPresent;
-                after
-            }
-            (b"ex", [number, after @ ..]) if request.lifetime.is_none() => {
-                request.lifetime = Some(lifetime(number, 1_000)?);
-                after
-            }
-            (b"px", [number, after @ ..]) if request.lifetime.is_none() => {
-                request.lifetime = Some(lifetime(number, 1)?);
-                after
-            }
-            _ => return Err("ERR syntax error".to_owned()),
-        };
-    }
-    Ok(request)
-}
-
-fn lifetime(number: &Bytes, unit_ms: u64) -> Result<Duration, String> {
-    let number = integer(number)?;
-    let lifetime = u64::try_from(number)
-        .ok()
-        .and_then(|number| number.checked_mul(unit_ms))
-        .map(Duration::from_millis)
-        .filter(|lifetime| !lifetime.is_zero() && *lifetime <= LIFETIME_MAX);
-    lifetime.ok_or_else(|| "ERR invalid expire time in 'set' command".to_owned())
-}
-
-fn integer(word: &Bytes) -> Result<i64, String> {
-    let number = std::str::from_utf8(word).ok().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| "ERR value is not an integer or out of range".to_owned())
+fn syntax_error<T>() -> Result<T, String> {
+    Err("ERR syntax error".to_owned())
 }
 
 fn unknown(name: &Bytes, rest: &[Bytes]) -> String {
@@ -232,6 +221,6 @@ fn unknown(name: &Bytes, rest: &[Bytes]) -> String {
     format!("ERR unknown command '{}', with args beginning with: {beginning}", quoted(name))
 }
 
-fn quoted(word: &Bytes) -> String {
-    String::from_utf8_lossy(&word[..word.len().min(QUOTED_BYTES_MAX)]).into_owned()
+fn unknown_verb<T>(verb: &Bytes, of: &str) -> Result<T, String> {
+    Err(format!("ERR unknown subcommand '{}'. Try {of} HELP.", quoted(verb)))
 }

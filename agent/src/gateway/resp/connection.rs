@@ -17,11 +17,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::super::Reading;
 use super::command::{Action, Question, Session, interpret};
-use super::execute::execute;
+use super::execute::{Asked, execute};
 use super::frame::{ProtocolError, next_command};
 use super::reply::{Protocol, Reply};
-use super::{BYTES_IN_FLIGHT_MAX, COMMANDS_IN_FLIGHT_MAX, FINISH_TIMEOUT, Resp, RespClient};
+use super::way::place;
+use super::{
+    BYTES_IN_FLIGHT_MAX, COMMANDS_IN_FLIGHT_MAX, FINISH_TIMEOUT, GATHERED_BYTES_MAX, GATHERED_MAX,
+    Resp, RespClient,
+};
 
 const READ_BYTES: usize = 16 << 10;
 
@@ -34,7 +39,11 @@ struct Connection {
     in_flight: FuturesOrdered<BoxFuture<'static, Done>>,
     bytes_in_flight: usize,
     keys: BTreeMap<Bytes, Uses>,
+    /// Writes in flight, those that are gathered included.
+    writes: usize,
     waiting: Option<Question>,
+    /// Writes that go to the store together, once no more are there.
+    gathered: Vec<Question>,
     /// Counts the commands that have come in.
     commands: u64,
     closing: bool,
@@ -55,11 +64,11 @@ struct Uses {
     writes: usize,
 }
 
-/// A command that has been answered.
+/// Commands that have been answered.
 struct Done {
-    reply: Reply,
+    replies: Vec<Reply>,
     protocol: Protocol,
-    question: Option<Question>,
+    questions: Vec<Question>,
 }
 
 /// Serves one client until it leaves, breaks the protocol, or the agent ends.
@@ -142,17 +151,23 @@ impl Rest {
 impl Connection {
     fn new(resp: Resp, client: RespClient) -> Self {
         Self {
-            resp,
             client,
-            session: Session { number: client.number, ..Session::default() },
+            session: Session {
+                number: client.number,
+                finds_way: resp.finds_way,
+                ..Session::default()
+            },
             input: BytesMut::new(),
             output: BytesMut::new(),
             in_flight: FuturesOrdered::new(),
             bytes_in_flight: 0,
             keys: BTreeMap::new(),
+            writes: 0,
             waiting: None,
+            gathered: Vec::new(),
             commands: 0,
             closing: false,
+            resp,
         }
     }
 
@@ -166,6 +181,11 @@ impl Connection {
 
     /// Begins every command that is there and may begin.
     fn admit(&mut self) {
+        self.take_in();
+        self.flush();
+    }
+
+    fn take_in(&mut self) {
         if let Some(question) = self.waiting.take() {
             self.ask(question);
         }
@@ -181,7 +201,7 @@ impl Connection {
                             self.closing = true;
                         }
                         Action::Ask(question) => match question.fault() {
-                            None => self.ask(question),
+                            None => self.direct(question),
                             Some(why) => {
                                 self.complain(&why);
                                 self.answer(Reply::Error(format!("ERR {why}")));
@@ -206,8 +226,18 @@ impl Connection {
     }
 
     fn answer(&mut self, reply: Reply) {
-        let done = Done { reply, protocol: self.session.protocol, question: None };
+        self.flush();
+        let protocol = self.session.protocol;
+        let done = Done { replies: vec![reply], protocol, questions: Vec::new() };
         self.in_flight.push_back(ready(done).boxed());
+    }
+
+    /// Asks the store, or sends the client to where the keys are led.
+    fn direct(&mut self, question: Question) {
+        match place(&self.resp, &self.session, &question) {
+            Ok(()) => self.ask(question),
+            Err(elsewhere) => self.answer(Reply::Error(elsewhere)),
+        }
     }
 
     /// Asks the store, or holds the question until those in flight let go of its keys.
@@ -216,18 +246,48 @@ impl Connection {
             let uses = self.keys.get(key);
             uses.is_some_and(|uses| uses.writes > 0 || question.is_write())
         };
-        if question.keys().iter().any(meets) {
+        let must_wait = question.waits_for_writes() && self.writes > 0;
+        if must_wait || question.keys().into_iter().any(meets) {
             self.waiting = Some(question);
             return;
         }
+        let is_write = question.is_write();
         for key in question.keys() {
             let uses = self.keys.entry(key.clone()).or_default();
-            *if question.is_write() { &mut uses.writes } else { &mut uses.reads } += 1;
+            *if is_write { &mut uses.writes } else { &mut uses.reads } += 1;
         }
-        self.bytes_in_flight += bytes_of(&question);
+        self.writes += usize::from(is_write);
+        self.bytes_in_flight += question.bytes();
+        if matches!(question, Question::Write { .. }) {
+            let bytes =
+                |questions: &[Question]| questions.iter().map(Question::bytes).sum::<usize>();
+            if bytes(&self.gathered) + question.bytes() > GATHERED_BYTES_MAX {
+                self.flush();
+            }
+            self.gathered.push(question);
+            if self.gathered.len() >= GATHERED_MAX {
+                self.flush();
+            }
+        } else {
+            self.flush();
+            self.send_off(vec![question]);
+        }
+    }
+
+    /// Sends what has been gathered to the store.
+    fn flush(&mut self) {
+        let gathered = std::mem::take(&mut self.gathered);
+        if !gathered.is_empty() {
+            self.send_off(gathered);
+        }
+    }
+
+    fn send_off(&mut self, questions: Vec<Question>) {
         let protocol = self.session.protocol;
-        let reply = execute(self.resp.clone(), question.clone());
-        let done = reply.map(move |reply| Done { reply, protocol, question: Some(question) });
+        let how = if self.session.reads_copies { Reading::Own } else { Reading::Usual };
+        let asked = Asked { questions: questions.clone(), how };
+        let replies = execute(self.resp.clone(), asked);
+        let done = replies.map(move |replies| Done { replies, protocol, questions });
         self.in_flight.push_back(done.boxed());
     }
 
@@ -235,9 +295,11 @@ impl Connection {
     fn settle(&mut self, first: Done) {
         let mut next = Some(first);
         while let Some(done) = next {
-            done.reply.encode(done.protocol, &mut self.output);
-            if let Some(question) = done.question {
-                self.release(&question);
+            for reply in &done.replies {
+                reply.encode(done.protocol, &mut self.output);
+            }
+            for question in &done.questions {
+                self.release(question);
             }
             let room = self.output.len() < READ_BYTES;
             next = if room { self.in_flight.next().now_or_never().flatten() } else { None };
@@ -245,7 +307,8 @@ impl Connection {
     }
 
     fn release(&mut self, question: &Question) {
-        self.bytes_in_flight -= bytes_of(question);
+        self.bytes_in_flight -= question.bytes();
+        self.writes -= usize::from(question.is_write());
         for key in question.keys() {
             let uses = self.keys.get_mut(key).expect("a key in flight has its uses counted");
             *if question.is_write() { &mut uses.writes } else { &mut uses.reads } -= 1;
@@ -281,10 +344,4 @@ impl Connection {
 async fn read(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> io::Result<usize> {
     input.reserve(READ_BYTES);
     stream.read_buf(input).await
-}
-
-fn bytes_of(question: &Question) -> usize {
-    let keys: usize = question.keys().iter().map(Bytes::len).sum();
-    let value = if let Question::Set(request) = question { request.value.len() } else { 0 };
-    keys + value
 }

@@ -28,6 +28,11 @@ pub(super) enum Reply {
 impl Reply {
     pub(super) const OK: Self = Self::Simple("OK");
 
+    /// Text, as a bulk string.
+    pub(super) fn text(text: impl Into<Bytes>) -> Self {
+        Self::Bulk(text.into())
+    }
+
     /// The store's refusal, under a code that Redis clients sort by.
     pub(super) fn refusal(error: &StoreError) -> Self {
         let code = match error {
