@@ -122,6 +122,22 @@ fn data_that_can_not_be_opened_is_put_aside_and_rebuilt() {
     assert!(cluster.agents[2].log().contains("damage in the data of all replicas"));
 }
 
+/// Some rot ends the process by an assertion of the engine's, over and over, whoever restarts it.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what three starts have left that ended so")]
+fn data_that_has_ended_three_starts_is_put_aside() {
+    let (mut cluster, writers) = begin();
+    harm(&mut cluster, |data| {
+        assert!(!data.join("state.opening").exists(), "nothing is left of a start that went well");
+        fs::write(data.join("state.opening"), [3]).expect("the folder is writable");
+    });
+    let aside = cluster.agents[2].plan.data().join("state.damaged-1");
+    wait_for("it is put aside", REBUILT_MAX, || aside.exists().then_some(()));
+    assert_whole(&cluster, writers);
+    assert!(cluster.agents[2].log().contains("3 starts in a row have ended while they opened it"));
+    assert!(!cluster.agents[2].plan.data().join("state.opening").exists());
+}
+
 #[test]
 fn a_wiped_node_rejoins_by_one_command() {
     let (mut cluster, writers) = begin();

@@ -11,13 +11,17 @@ use std::sync::Arc;
 use super::NodeError;
 use crate::config::Config;
 use crate::env::Env;
-use crate::env::fs::Disk;
+use crate::env::fs::{self, Disk};
 use crate::store::engine::fjall::{FjallEngine, FjallLimits};
 use crate::store::engine::{Engine, EngineError};
 use crate::store::wal::{Wal, WalConfig};
 
 /// The folder of the trees.
 const STATE: &str = "state";
+/// How many starts in a row have ended while they opened it: some rot ends the process.
+const OPENING: &str = "state.opening";
+/// After so many the trees are taken for damaged.
+const OPENINGS_MAX: u8 = 3;
 
 /// Opens the log.
 pub(super) async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
@@ -52,21 +56,34 @@ pub(super) async fn open_data(
 fn open_trees(disk: &dyn Disk, data: &Path) -> Result<Arc<dyn Engine>, String> {
     let folder = data.join(STATE);
     let open = || FjallEngine::open(&folder, FjallLimits::default());
+    let give_up = |why: &str| {
+        let aside = put_aside(disk, data)
+            .map_err(|error| format!("it is damaged, and can't be put aside: {error}"))?;
+        tracing::error!(
+            why,
+            kept = %aside.display(),
+            "damage in the data of all replicas: they are rebuilt from their peers; remove the \
+             kept folder once the cluster is healthy"
+        );
+        Ok::<(), String>(())
+    };
+    let marker = data.join(OPENING);
+    let ended = fs::read(disk, &marker).ok().and_then(|bytes| bytes.first().copied()).unwrap_or(0);
+    if ended >= OPENINGS_MAX && disk.list(&folder).is_ok() {
+        give_up(&format!("{ended} starts in a row have ended while they opened it"))?;
+    }
+    let count = if ended >= OPENINGS_MAX { 1 } else { ended + 1 };
+    fs::replace(disk, &marker, &[count]).map_err(|error| error.to_string())?;
     let engine = match open() {
         Err(EngineError::Damaged { source, .. }) => {
-            let aside = put_aside(disk, data)
-                .map_err(|error| format!("it is damaged, and can't be put aside: {error}"))?;
-            tracing::error!(
-                why = %source,
-                kept = %aside.display(),
-                "damage in the data of all replicas: they are rebuilt from their peers; remove the \
-                 kept folder once the cluster is healthy"
-            );
+            give_up(&source.to_string())?;
             open()
         }
         other => other,
     };
-    Ok(Arc::new(engine.map_err(|error| told(&error))?))
+    let engine = engine.map_err(|error| told(&error))?;
+    disk.remove(&marker).map_err(|error| error.to_string())?;
+    Ok(Arc::new(engine))
 }
 
 /// An error with its causes.
