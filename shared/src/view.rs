@@ -4,6 +4,7 @@
 mod facts;
 mod observed;
 mod system;
+mod words;
 
 pub use facts::{
     Admission, BackupRecord, ClusterFacts, Intent, IntentKind, IntentPhase, JoinRequest,

@@ -222,7 +222,7 @@ impl<'a> KeyspaceRow<'a> {
             shards: keyspace.shards,
             replicas: keyspace.policy.replicas,
             sync: keyspace.policy.sync,
-            read: read_word(keyspace.promise.read),
+            read: keyspace.promise.read.to_string(),
             zones: keyspace.promise.zones,
             grace_ms: keyspace.policy.grace_ms,
             shards_ok: counts.shards_ok,
@@ -231,31 +231,6 @@ impl<'a> KeyspaceRow<'a> {
             ops_s: keyspace.ops_s,
             log_bytes: keyspace.log_bytes,
         }
-    }
-}
-
-fn read_word(read: ReadDefault) -> String {
-    match read {
-        ReadDefault::Linearizable => "linearizable".to_owned(),
-        ReadDefault::Session => "session".to_owned(),
-        ReadDefault::Bounded(age_ms) => format!("bounded={age_ms}ms"),
-        ReadDefault::Any => "any".to_owned(),
-    }
-}
-
-fn sync_word(sync: SyncPolicy) -> &'static str {
-    match sync {
-        SyncPolicy::Leader => "leader",
-        SyncPolicy::Quorum => "quorum",
-        SyncPolicy::All => "all",
-    }
-}
-
-fn zone_word(rule: ZoneRule) -> &'static str {
-    match rule {
-        ZoneRule::Spread => "spread",
-        ZoneRule::Strict => "strict",
-        ZoneRule::Ignore => "ignore",
     }
 }
 
@@ -292,9 +267,9 @@ fn table(rows: &[KeyspaceRow<'_>]) -> Table {
             row.shards_under_replicated.to_string(),
             row.shards_unavailable.to_string(),
             row.replicas.to_string(),
-            sync_word(row.sync).to_owned(),
+            row.sync.to_string(),
             row.read.clone(),
-            zone_word(row.zones).to_owned(),
+            row.zones.to_string(),
             format::span(Duration::from_millis(row.grace_ms)),
             format::fraction(row.ops_s, 0),
             format::known(row.log_bytes.map(format::bytes)),

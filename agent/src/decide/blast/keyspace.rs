@@ -4,9 +4,7 @@
 
 use evenkeel_shared::ids::KeyspaceId;
 use evenkeel_shared::preflight::{Harm, Preflight};
-use evenkeel_shared::view::{
-    KeyspaceChange, KeyspaceSpec, ReadDefault, ShardPhase, SyncPolicy, ZoneRule,
-};
+use evenkeel_shared::view::{KeyspaceChange, KeyspaceSpec, ShardPhase, SyncPolicy, ZoneRule};
 
 use super::super::facts::takes_more;
 use super::{World, refused, titled};
@@ -36,17 +34,17 @@ impl World<'_> {
             words.push(format!("replicas {} → {replicas}", known.policy.replicas));
         }
         if let Some(sync) = change.sync {
-            let (old, new) = (sync_word(known.policy.sync), sync_word(sync));
+            let (old, new) = (known.policy.sync.to_string(), sync.to_string());
             words.push(format!("sync {old} → {new}"));
         }
         if let Some(grace_ms) = change.grace_ms {
             words.push(format!("grace {} ms → {grace_ms} ms", known.policy.grace_ms));
         }
         if let Some(read) = change.read {
-            words.push(format!("read {} → {}", read_word(promise.read), read_word(read)));
+            words.push(format!("read {} → {}", promise.read, read));
         }
         if let Some(zones) = change.zones {
-            words.push(format!("zones {} → {}", zone_word(promise.zones), zone_word(zones)));
+            words.push(format!("zones {} → {}", promise.zones, zones));
         }
         let mut flight = titled(format!("keyspace {}: {}", known.name, words.join(", ")));
         if words.is_empty() {
@@ -128,29 +126,4 @@ fn note_sync(flight: &mut Preflight, sync: SyncPolicy) {
         SyncPolicy::All => "a write waits for every copy: one that is down holds all writes up",
     };
     flight.notes.push(note.to_owned());
-}
-
-fn sync_word(sync: SyncPolicy) -> &'static str {
-    match sync {
-        SyncPolicy::Leader => "leader",
-        SyncPolicy::Quorum => "quorum",
-        SyncPolicy::All => "all",
-    }
-}
-
-fn read_word(read: ReadDefault) -> String {
-    match read {
-        ReadDefault::Linearizable => "linearizable".to_owned(),
-        ReadDefault::Session => "session".to_owned(),
-        ReadDefault::Bounded(age_ms) => format!("bounded={age_ms}ms"),
-        ReadDefault::Any => "any".to_owned(),
-    }
-}
-
-fn zone_word(rule: ZoneRule) -> &'static str {
-    match rule {
-        ZoneRule::Spread => "spread",
-        ZoneRule::Strict => "strict",
-        ZoneRule::Ignore => "ignore",
-    }
 }
