@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evenkeel_shared::error::with_causes;
+
 use super::NodeError;
 use crate::config::Config;
 use crate::env::Env;
@@ -81,17 +83,9 @@ fn open_trees(disk: &dyn Disk, data: &Path) -> Result<Arc<dyn Engine>, String> {
         }
         other => other,
     };
-    let engine = engine.map_err(|error| told(&error))?;
+    let engine = engine.map_err(|error| with_causes(&error))?;
     disk.remove(&marker).map_err(|error| error.to_string())?;
     Ok(Arc::new(engine))
-}
-
-/// An error with its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", told(cause)),
-        None => error.to_string(),
-    }
 }
 
 /// Renames the trees' folder to the first name of its kind that is free.

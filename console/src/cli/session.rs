@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_shared::client::{Pool, PoolConfig, StoreClientConfig, StoreHandle};
-use evenkeel_shared::error::WireError;
+use evenkeel_shared::error::with_causes;
 use evenkeel_shared::ids::{ClientId, KeyspaceId, NodeId};
 use evenkeel_shared::limits::DEADLINE_DEFAULT;
 use evenkeel_shared::service::admin::AdminClient;
@@ -118,7 +118,7 @@ impl Session {
             while let Some((address, dialled)) = dials.next().await {
                 match dialled {
                     Ok(client) => return Some(Operator { client, address: address.clone() }),
-                    Err(error) => reasons.push(describe(&error)),
+                    Err(error) => reasons.push(with_causes(&error)),
                 }
             }
             None
@@ -158,17 +158,6 @@ fn nobody(why: &str) -> CliError {
         format!("no agent answers ({why})"),
         "`evenkeel demo` to start a cluster, or --connect HOST:PORT to name one of its agents",
     )
-}
-
-/// An error with its causes, in one line.
-fn describe(error: &WireError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// The node of that name or number.

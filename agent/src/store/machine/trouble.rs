@@ -4,6 +4,8 @@
 
 use std::sync::PoisonError;
 
+use evenkeel_shared::error::with_causes;
+
 use super::{Inner, Machine, MachineError};
 use crate::store::engine::EngineError;
 
@@ -21,24 +23,17 @@ impl MachineError {
     pub fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Engine(error @ EngineError::Damaged { .. }) => {
-                Some(Trouble::Damaged(told(error)))
+                Some(Trouble::Damaged(with_causes(error)))
             }
-            Self::Engine(error @ EngineError::Failed { .. }) => Some(Trouble::Failed(told(error))),
-            Self::Malformed { .. } | Self::Missing { .. } => Some(Trouble::Damaged(told(self))),
+            Self::Engine(error @ EngineError::Failed { .. }) => {
+                Some(Trouble::Failed(with_causes(error)))
+            }
+            Self::Malformed { .. } | Self::Missing { .. } => {
+                Some(Trouble::Damaged(with_causes(self)))
+            }
             Self::PastCut { .. } | Self::BadSnapshot { .. } | Self::Stopped(_) => None,
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 impl Machine {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ATTEMPT_TIMEOUT, ClientError, RETRY_PAUSE, StoreHandle, Target};
-use crate::error::{StoreError, WireError};
+use crate::error::{StoreError, with_causes};
 use crate::service::store::StoreClient;
 use crate::wire::deadline::Deadline;
 
@@ -87,7 +87,7 @@ impl StoreHandle {
         let dialled = tokio::time::timeout(attempt.remaining(), self.pool.store(address)).await;
         let client = match dialled {
             Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Err(Failure::Before(describe(&error))),
+            Ok(Err(error)) => return Err(Failure::Before(with_causes(&error))),
             Err(_) => return Err(Failure::Before(format!("{address} did not answer in time"))),
         };
         if self.routes().is_empty() {
@@ -114,15 +114,4 @@ impl StoreHandle {
             }
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn describe(error: &WireError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
