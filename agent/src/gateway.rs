@@ -33,8 +33,8 @@ pub trait KeyValue: Send + Sync {
     /// Keys of whole slots, from one on, until there are as many as asked for.
     fn page(&self, page: Page, deadline: Duration) -> Answer<Paged>;
 
-    /// On how many voters' disks everything is that this client has written, its leader's included.
-    fn copies(&self, wanted: usize, deadline: Duration) -> Answer<usize>;
+    /// On how many voters' disks everything is that was acknowledged, its leader's included.
+    fn copies(&self) -> usize;
 
     /// Who serves which slots to clients that find the way themselves.
     fn map(&self) -> Map;

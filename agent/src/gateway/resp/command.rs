@@ -85,12 +85,8 @@ pub(super) enum Question {
     Count,
     /// The keys of one slot: at most so many, or how many there are.
     InSlot(Slot, Option<usize>),
-    /// On how many other voters' disks everything is that this client has written, within so many
-    /// milliseconds; 0: as long as any request may take.
-    Copies {
-        wanted: usize,
-        timeout_ms: u64,
-    },
+    /// On how many other voters' disks everything is that was acknowledged.
+    Copies,
     Cluster(ClusterQuestion),
     Server(ServerQuestion),
 }
@@ -147,7 +143,7 @@ impl Question {
                 | Self::Any
                 | Self::Count
                 | Self::InSlot(..)
-                | Self::Copies { .. }
+                | Self::Copies
         )
     }
 

@@ -44,6 +44,7 @@ struct Connection {
     waiting: Option<Question>,
     /// Writes that go to the store together, once no more are there.
     gathered: Vec<Question>,
+    gathered_bytes: usize,
     /// Counts the commands that have come in.
     commands: u64,
     closing: bool,
@@ -165,6 +166,7 @@ impl Connection {
             writes: 0,
             waiting: None,
             gathered: Vec::new(),
+            gathered_bytes: 0,
             commands: 0,
             closing: false,
             resp,
@@ -259,11 +261,11 @@ impl Connection {
         self.writes += usize::from(is_write);
         self.bytes_in_flight += question.bytes();
         if matches!(question, Question::Write { .. }) {
-            let bytes =
-                |questions: &[Question]| questions.iter().map(Question::bytes).sum::<usize>();
-            if bytes(&self.gathered) + question.bytes() > GATHERED_BYTES_MAX {
+            let bytes = question.bytes();
+            if self.gathered_bytes + bytes > GATHERED_BYTES_MAX {
                 self.flush();
             }
+            self.gathered_bytes += bytes;
             self.gathered.push(question);
             if self.gathered.len() >= GATHERED_MAX {
                 self.flush();
@@ -277,6 +279,7 @@ impl Connection {
     /// Sends what has been gathered to the store.
     fn flush(&mut self) {
         let gathered = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
         if !gathered.is_empty() {
             self.send_off(gathered);
         }

@@ -130,15 +130,8 @@ async fn one(
                 Some(most) => Reply::Array(keys.into_iter().take(most).map(Reply::Bulk).collect()),
             })
         }
-        Question::Copies { wanted, timeout_ms } => {
-            let until = match timeout_ms {
-                0 => deadline,
-                ms => deadline.min(resp.clock.now() + Duration::from_millis(ms)),
-            };
-            // The leader's own copy is not counted in Redis.
-            let copies = store.copies(wanted.saturating_add(1), until).await?;
-            Ok(number(copies.saturating_sub(1)))
-        }
+        // The leader's own copy is not counted in Redis.
+        Question::Copies => Ok(number(store.copies().saturating_sub(1))),
         Question::Cluster(question) => Ok(map::tell(&store.map(), question)),
         Question::Server(question) => Ok(about::tell(resp, &question)),
     }

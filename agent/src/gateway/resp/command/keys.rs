@@ -144,8 +144,10 @@ pub(super) fn rename_nx(_: &mut Session, rest: &[Bytes]) -> Read {
     rename_as(rest, false, Told::RenamedIfFree)
 }
 
+/// Whatever was acknowledged is there by now, and more can only be had by the keyspace's policy:
+/// there is nothing to wait for.
 pub(super) fn wait(_: &mut Session, rest: &[Bytes]) -> Read {
-    let wanted = usize::try_from(natural(&rest[0])?).unwrap_or(usize::MAX);
-    let timeout_ms = natural(&rest[1]).map_err(|_| "ERR timeout is negative")?;
-    ask(Question::Copies { wanted, timeout_ms })
+    natural(&rest[0])?;
+    natural(&rest[1]).map_err(|_| "ERR timeout is negative")?;
+    ask(Question::Copies)
 }
