@@ -38,7 +38,7 @@ impl Env {
             disk: Arc::new(fs::RealDisk),
             rng: Arc::new(rng::OsRng),
             usage: Arc::new(usage::OwnProcess),
-            work: Arc::new(work::Threads),
+            work: Arc::new(work::Threads::default()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Only here and in the client do frames exist; only here are errors turned into wire errors.
 
 pub mod admin;
+pub mod appends;
 pub mod identity;
 pub mod links;
 pub mod meter;

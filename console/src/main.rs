@@ -8,6 +8,9 @@ use std::process::ExitCode;
 use evenkeel::cli::{self, Characters, ConsoleOptions, Hooks, WriteLock};
 use evenkeel::tui::{self, LiveFeed};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::main(&Hooks { agent: |words| evenkeel_agent::cli::run(words), console })
 }

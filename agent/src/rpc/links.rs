@@ -16,6 +16,7 @@ use evenkeel_shared::wire::serve::caller_config;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::appends::Appends;
 use super::identity::Identity;
 use crate::env::Env;
 
@@ -46,6 +47,7 @@ pub struct Links {
 struct Peer {
     address: watch::Sender<String>,
     lanes: BTreeMap<Lane, LaneSlot>,
+    appends: Appends,
     stop: CancellationToken,
 }
 
@@ -122,6 +124,11 @@ impl Links {
         self.lane(node, lane)?.client()
     }
 
+    /// The way of appends to a node.
+    pub fn appends(&self, node: NodeId) -> Option<Appends> {
+        self.lock().get(&node).map(|peer| peer.appends.clone())
+    }
+
     /// The time, on this node's clock.
     pub fn now(&self) -> Duration {
         self.env.clock.now()
@@ -151,7 +158,11 @@ impl Links {
             tokio::spawn(async move { stop.run_until_cancelled(keeper.run()).await });
             (lane, slot)
         });
-        Peer { address, lanes: lanes.into(), stop }
+        let lanes = BTreeMap::from(lanes);
+        let (appends, bundler) = Appends::new(node, lanes[&Lane::Raft].clone());
+        let ended = stop.clone();
+        tokio::spawn(async move { ended.run_until_cancelled(bundler).await });
+        Peer { address, lanes, appends, stop }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, Peer>> {

@@ -16,6 +16,7 @@ use evenkeel_shared::view::{Admission, JoinRequest, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 use tarpc::context::Context;
 
+use super::appends;
 use crate::control::system::System;
 use crate::heartbeat::Pulse;
 use crate::store::group::Group;
@@ -41,6 +42,18 @@ impl PeerService {
 impl Peer for PeerService {
     async fn raft(self, _: Context, frame: RaftFrame) -> Result<Bytes, PeerError> {
         self.group(frame.shard, frame.to)?.inbound().raft(frame).await
+    }
+
+    async fn appends(
+        self,
+        _: Context,
+        frames: Vec<RaftFrame>,
+    ) -> Vec<Option<Result<Bytes, PeerError>>> {
+        let append = |frame: RaftFrame| {
+            let group = self.group(frame.shard, frame.to);
+            async move { group?.inbound().raft(frame).await }
+        };
+        appends::answer(frames.into_iter().map(append)).await
     }
 
     async fn beat(self, _: Context, heartbeat: Heartbeat) -> HeartbeatReply {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::service::peer::{
-    PeerClient, PeerError, RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish,
+    PeerClient, PeerError, RaftFrame, RaftMessage, SnapshotBegin, SnapshotChunk, SnapshotFinish,
 };
 use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::Lane;
@@ -16,7 +16,7 @@ use super::links::{LaneSlot, Links};
 use crate::store::peers::{Answer, LinkError, PeerLink};
 
 /// How long an append or a vote may take: its answer waits for the other side's disk.
-const RAFT_MAX: Duration = Duration::from_secs(2);
+pub(super) const RAFT_MAX: Duration = Duration::from_secs(2);
 /// How long a piece of a snapshot may take, and its installation.
 const CHUNK_MAX: Duration = Duration::from_secs(10);
 const INSTALL_MAX: Duration = Duration::from_secs(60);
@@ -26,6 +26,9 @@ const GIVEN_UP_AFTER: Duration = Duration::from_millis(300);
 
 impl PeerLink for Arc<Links> {
     fn raft(&self, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
+        if frame.message == RaftMessage::Append {
+            return append(self.clone(), node, frame);
+        }
         call(self.clone(), node, Lane::Raft, RAFT_MAX, |client, by| async move {
             client.raft(by.context(), frame).await
         })
@@ -48,6 +51,19 @@ impl PeerLink for Arc<Links> {
             client.snapshot_finish(by.context(), finish).await
         })
     }
+}
+
+/// Carries one append, in a bundle with others.
+fn append(links: Arc<Links>, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
+    Box::pin(async move {
+        let no_link = || LinkError::Unreachable(format!("no link to {node}"));
+        let appends = links.appends(node).ok_or_else(no_link)?;
+        let slot = links.lane(node, Lane::Raft).ok_or_else(no_link)?;
+        let waiting = Waiting { began: links.now(), links, slot };
+        let answer = appends.send(frame).await;
+        waiting.end(!matches!(answer, Err(LinkError::Unreachable(_))));
+        answer
+    })
 }
 
 /// Makes one call; a lane on which a call has timed out is dialled again, for what it carried may

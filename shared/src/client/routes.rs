@@ -59,6 +59,11 @@ impl RouteTable {
         self.routes.shards.iter().find(owns).map(|route| route.shard)
     }
 
+    /// Who leads a key's shard, as far as is known.
+    pub(super) fn leader_of(&self, keyspace: KeyspaceId, slot: Slot) -> Option<NodeId> {
+        self.leaders.get(&self.shard_of(keyspace, slot)?).copied()
+    }
+
     pub(super) fn led_by(&mut self, shard: ShardId, leader: NodeId) {
         self.leaders.insert(shard, leader);
     }

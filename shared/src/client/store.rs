@@ -75,6 +75,20 @@ pub enum ClientError {
     Refused(#[from] StoreError),
 }
 
+impl ClientError {
+    /// The same as an agent would say it.
+    fn into_store_error(self) -> StoreError {
+        match self {
+            Self::Unknown { persisted_by: Some((persisted_by, voters)), .. } => {
+                StoreError::NotEverywhere { persisted_by, voters }
+            }
+            Self::Unknown { last: why, .. } => StoreError::Unknown { why },
+            Self::Unavailable { last: why, .. } => StoreError::Unavailable { why },
+            Self::Refused(error) => error,
+        }
+    }
+}
+
 /// Reads and writes one keyspace. Cloning shares connections and routes.
 #[derive(Clone)]
 pub struct StoreHandle {

@@ -16,6 +16,9 @@ use crate::view::{Admission, JoinRequest};
 pub trait Peer {
     /// Carries one Raft message to a replica and its answer back.
     async fn raft(frame: RaftFrame) -> Result<Bytes, PeerError>;
+    /// Carries appends to replicas of many shards, each with an answer of its own; one that takes
+    /// long is left without, and is to be sent again by itself.
+    async fn appends(frames: Vec<RaftFrame>) -> Vec<Option<Result<Bytes, PeerError>>>;
     /// Says that the sender lives, and what it leads.
     async fn beat(heartbeat: Heartbeat) -> HeartbeatReply;
     /// Asks whether these shards look unled from here too.

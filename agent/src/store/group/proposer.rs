@@ -1,25 +1,22 @@
 //! One proposer a shard: gathers operations into entries, stamps them, and queues them in one step
 //! (safety rule 19).
 //!
-//! While a few entries are on their way, what arrives waits and shares the next one. A planned
-//! move can hold proposals for a moment.
+//! While an entry is on its way, what arrives waits and shares the next one. A planned move can
+//! hold proposals for a moment.
 
 mod everywhere;
 mod waiters;
+mod write;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use evenkeel_shared::command::{
-    Applied, Batch, Command, Operation, OperationResult, RequestId, WriteAction,
-};
+use evenkeel_shared::command::{Applied, Batch, Command, Operation, RequestId, WriteAction};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{ReplicaId, ShardId};
 use evenkeel_shared::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, PROPOSALS_QUEUED_MAX};
 use evenkeel_shared::version::{Hlc, Version};
 use evenkeel_shared::view::SyncPolicy;
-use evenkeel_shared::wire::deadline::Deadline;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -33,40 +30,22 @@ use super::waits::Waits;
 use crate::env::Env;
 use crate::store::machine::Machine;
 use crate::store::raft::{Metrics, Raft};
-use crate::store::wal::{Notices, Place};
+use crate::store::wal::Notices;
 use waiters::Settling;
 pub(super) use waiters::Waiters;
+pub use write::{Write, Written};
+use write::{keys_of, size};
 
-/// Entries on their way at once: enough to keep the log busy, few enough for batches to form.
-const PIPELINE: usize = 4;
+/// Entries on their way at once while their callers are answered by the leader's own disk. Others
+/// go one by one: what arrives meanwhile shares the next entry, and an entry costs far more than
+/// an operation (docs/benchmarks.md).
+const EARLY_IN_FLIGHT: usize = 4;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Proposal {
     Write(Write, Reply<Written>),
     Command(Box<Command>, Reply<Applied>),
-}
-
-/// Operations that go into one entry, and when they are acknowledged.
-#[derive(Clone, Debug)]
-pub struct Write {
-    /// No key stands in them twice.
-    pub operations: Vec<Operation>,
-    /// When they are acknowledged; raised to a quorum where the leader's disk can't be enough.
-    pub sync: SyncPolicy,
-    /// When the caller stops waiting for all voters.
-    pub by: Deadline,
-}
-
-/// What became of operations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// One for each.
-    pub results: Vec<OperationResult>,
-    /// Where their entry stands.
-    pub place: Place,
-    /// Whose disks had it when they were acknowledged.
-    pub sync: SyncPolicy,
 }
 
 /// Whether proposals pass.
@@ -109,6 +88,7 @@ impl Proposer {
             last: Hlc::default(),
             in_flight: FuturesUnordered::new(),
             commands_in_flight: 0,
+            answers_early: false,
             settling: FuturesUnordered::new(),
             waiting: None,
             waits: waits.clone(),
@@ -166,6 +146,8 @@ struct Worker {
     last: Hlc,
     in_flight: FuturesUnordered<BoxFuture<'static, Ended>>,
     commands_in_flight: usize,
+    /// Whether the last entry's callers are answered by this disk, before it is committed.
+    answers_early: bool,
     /// Entries that are committed and applied, and whose callers wait for all voters' disks.
     settling: FuturesUnordered<BoxFuture<'static, ()>>,
     /// Read from the queue, but it did not fit the entry before.
@@ -188,7 +170,8 @@ impl Worker {
     ) {
         loop {
             let open = *gate.borrow_and_update() == Gate::Open;
-            let room = open && self.in_flight.len() < PIPELINE;
+            let most = if self.answers_early { EARLY_IN_FLIGHT } else { 1 };
+            let room = open && self.in_flight.len() < most;
             if room && let Some(proposal) = self.waiting.take() {
                 self.propose(proposal, &mut proposals).await;
                 continue;
@@ -243,6 +226,7 @@ impl Worker {
                 let hlc = self.stamp();
                 let batch = Batch { hlc, operations };
                 let synced = self.ask_for_sync(&batch, &waiters);
+                self.answers_early = synced.is_some();
                 #[cfg(feature = "planted-bugs")]
                 let early = super::early::Acknowledgement::of(self.shard, &batch, &self.machine);
                 let entry = Self::write(self.raft.clone(), self.shard, Command::Batch(batch)).await;
@@ -304,7 +288,7 @@ impl Worker {
             && self.commands_in_flight == 0
             && status.is_open();
         let asked: Vec<RequestId> = operations.iter().map(|one| one.request).collect();
-        let ahead = (PIPELINE + 1) * BATCH_OPERATIONS_MAX;
+        let ahead = (EARLY_IN_FLIGHT + 1) * BATCH_OPERATIONS_MAX;
         let new = if settled { self.machine.surely_new(asked, ahead).await } else { Vec::new() };
         let may = |operation: &Operation, new: &bool| {
             let plain = matches!(operation.action, WriteAction::Put { .. } | WriteAction::Delete);
@@ -369,15 +353,6 @@ fn refusal(shard: ShardId, error: &ClientWriteError<crate::store::raft::TypeConf
         // Another leader's log took its place here, and it may still be committed elsewhere.
         other => StoreError::Unknown { why: format!("{shard}: {other}") },
     }
-}
-
-/// Every key that it changes.
-fn keys_of(operation: &Operation) -> impl Iterator<Item = &Bytes> {
-    std::iter::once(&operation.key).chain(operation.action.other_key())
-}
-
-fn size(operation: &Operation) -> usize {
-    operation.key.len() + operation.action.value_bytes() + 64
 }
 
 fn with_hlc(mut command: Command, now: Hlc) -> Command {

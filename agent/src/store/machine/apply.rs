@@ -29,6 +29,9 @@ use crate::store::engine::{Changes, EngineError, Tree};
 use crate::store::raft::{Entry, LogId, StoredMembership};
 use crate::store::system;
 
+/// The buffer that is kept between entries: most fit, and a large one holds its memory only once.
+const ENCODED_KEPT_BYTES: usize = 64 << 10;
+
 /// Applies entries one after another and gathers what they change.
 pub(super) struct Applier<'a> {
     state: &'a mut State,
@@ -97,7 +100,9 @@ impl<'a> Applier<'a> {
     /// Applies the next entry.
     pub(super) fn entry(&mut self, entry: Entry) -> Result<Applied, MachineError> {
         let Entry { log_id, payload } = &entry;
-        self.state.meta.chain = chain(self.state.meta.chain, log_id, payload);
+        let encoded = std::mem::take(&mut self.state.encoded);
+        (self.state.meta.chain, self.state.encoded) =
+            chain(self.state.meta.chain, log_id, payload, encoded);
         self.state.meta.hlc = hlc_of(&entry, self.state.meta.hlc);
         self.remember_term(log_id.committed_leader_id().term, log_id.index);
         let Entry { log_id, payload } = entry;
@@ -301,13 +306,16 @@ pub(super) fn is_expired(record: &Record, now: Hlc) -> bool {
 }
 
 /// The chain value after an entry: equal on two replicas only if they applied the same entries.
-fn chain(before: u64, log_id: &LogId, payload: &Payload) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&before.to_le_bytes());
-    hasher.update(&log_id.committed_leader_id().term.to_le_bytes());
-    hasher.update(&log_id.index.to_le_bytes());
-    postcard::to_io(payload, &mut hasher).expect("a hasher takes every byte of an encodable entry");
-    let hash = hasher.finalize();
+/// Hands the buffer back.
+fn chain(before: u64, log_id: &LogId, payload: &Payload, mut encoded: Vec<u8>) -> (u64, Vec<u8>) {
+    encoded.clear();
+    for number in [before, log_id.committed_leader_id().term, log_id.index] {
+        encoded.extend_from_slice(&number.to_le_bytes());
+    }
+    let mut encoded =
+        postcard::to_extend(payload, encoded).expect("a vector takes every byte of an entry");
+    let hash = blake3::hash(&encoded);
     let head = hash.as_bytes().first_chunk().expect("a hash is longer than 8 bytes");
-    u64::from_le_bytes(*head)
+    encoded.shrink_to(ENCODED_KEPT_BYTES);
+    (u64::from_le_bytes(*head), encoded)
 }

@@ -137,7 +137,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             }
             let inner = Arc::clone(&self.inner);
             let apply = move || inner.apply(entries);
-            let answers = self.inner.work.run(apply).await.map_err(io_error)?;
+            let answers = self.inner.work.run_brief(apply).await.map_err(io_error)?;
             for (responder, answer) in responders.into_iter().zip(answers) {
                 if let Some(responder) = responder {
                     responder.send(answer);

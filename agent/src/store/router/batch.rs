@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use evenkeel_shared::command::OperationResult;
 use evenkeel_shared::error::StoreError;
-use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::key::Slot;
-use evenkeel_shared::service::store::{BatchPart, BatchReply, BatchRequest, Routing, StoreClient};
+use evenkeel_shared::service::store::{
+    BatchPart, BatchReply, BatchRequest, Routing, StoreClient, WriteItem,
+};
 use evenkeel_shared::view::SyncPolicy;
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::join_all;
@@ -14,6 +16,9 @@ use futures::future::join_all;
 use super::retry::Retry;
 use super::{Place, Router, checks, no_shards, operate};
 use crate::store::group::{Group, Write};
+
+/// Which of a request's items go to which shard.
+type Parts = BTreeMap<ShardId, Vec<u32>>;
 
 impl Router {
     /// Writes several keys. Each shard's part stands for itself.
@@ -27,16 +32,16 @@ impl Router {
         let mut parts = Vec::new();
         while !pending.is_empty() {
             let cut = self.cut(&request, std::mem::take(&mut pending))?;
-            let written = cut.into_iter().map(|(shard, items)| {
-                let of_part =
-                    items.iter().filter_map(|at| request.items.get(*at as usize).cloned());
-                let part = BatchRequest { items: of_part.collect(), ..request.clone() };
+            let written = self.by_place(cut, request.routing).into_iter().map(|(leader, parts)| {
+                let request = &request;
                 async move {
-                    let written = self.write_part(shard, part, deadline).await;
-                    BatchPart { items, ..written.unwrap_or_else(|error| self.failed(shard, error)) }
+                    match leader {
+                        Some(leader) => self.write_there(leader, parts, request, deadline).await,
+                        None => self.write_each(parts, request, deadline).await,
+                    }
                 }
             });
-            for part in join_all(written).await {
+            for part in join_all(written).await.into_iter().flatten() {
                 // Its slots have moved: what has been done under an id is not done again.
                 let moved = matches!(part.outcome, Err(StoreError::WrongShard { .. }));
                 if moved && request.routing == Routing::Forward && !deadline.is_over() {
@@ -50,19 +55,83 @@ impl Router {
     }
 
     /// Which items belong to which shard now.
-    fn cut(
-        &self,
-        request: &BatchRequest,
-        items: Vec<u32>,
-    ) -> Result<BTreeMap<ShardId, Vec<u32>>, StoreError> {
+    fn cut(&self, request: &BatchRequest, items: Vec<u32>) -> Result<Parts, StoreError> {
         let facts = self.facts.borrow();
-        let mut by_shard: BTreeMap<ShardId, Vec<u32>> = BTreeMap::new();
+        let mut by_shard = Parts::new();
         for at in items {
             let Some(item) = request.items.get(at as usize) else { continue };
             let shard = facts.shard_of(request.keyspace, Slot::of(&item.key));
             by_shard.entry(shard.ok_or_else(no_shards)?).or_default().push(at);
         }
         Ok(by_shard)
+    }
+
+    /// The parts by who is to be asked: those that one other node leads go to it in one request.
+    fn by_place(&self, cut: Parts, routing: Routing) -> BTreeMap<Option<NodeId>, Parts> {
+        let mut places: BTreeMap<Option<NodeId>, Parts> = BTreeMap::new();
+        for (shard, items) in cut {
+            let leader = match self.place_of(shard) {
+                Ok(Place::There(leader)) if routing == Routing::Forward => Some(leader),
+                _ => None,
+            };
+            places.entry(leader).or_default().insert(shard, items);
+        }
+        places
+    }
+
+    /// Writes each part by itself, wherever it is led.
+    async fn write_each(
+        &self,
+        parts: Parts,
+        request: &BatchRequest,
+        deadline: Deadline,
+    ) -> Vec<BatchPart> {
+        let written = parts.into_iter().map(|(shard, items)| async move {
+            let part = BatchRequest { items: of(request, &items), ..header(request) };
+            let written = self.write_part(shard, part, deadline).await;
+            BatchPart { items, ..written.unwrap_or_else(|error| self.failed(shard, error)) }
+        });
+        join_all(written).await
+    }
+
+    /// Has another node write the parts that it leads. What it can't write, or can't answer for, is
+    /// tried again part by part.
+    async fn write_there(
+        &self,
+        leader: NodeId,
+        mut parts: Parts,
+        request: &BatchRequest,
+        deadline: Deadline,
+    ) -> Vec<BatchPart> {
+        let Some((shard, _)) = parts.first_key_value().filter(|_| parts.len() > 1) else {
+            return self.write_each(parts, request, deadline).await;
+        };
+        let all: Vec<u32> = parts.values().flatten().copied().collect();
+        let passed =
+            BatchRequest { items: of(request, &all), routing: Routing::Local, ..header(request) };
+        let call = |client: StoreClient, by: Deadline| async move {
+            client.write_batch(by.context(), passed).await
+        };
+        let mut again = header(request);
+        let mut written = Vec::new();
+        match self.pass_on(*shard, leader, deadline, call).await {
+            Ok(reply) => {
+                for part in reply.parts {
+                    let is_done = part.outcome.is_ok() && parts.remove(&part.shard).is_some();
+                    if is_done {
+                        let items = part.items.iter().filter_map(|at| all.get(*at as usize));
+                        written.push(BatchPart { items: items.copied().collect(), ..part });
+                    } else if part.outcome.is_err_and(|error| error.is_unknown()) {
+                        again.floor = again.floor.max(SyncPolicy::Quorum);
+                    }
+                }
+            }
+            Err(error) if error.is_unknown() => again.floor = again.floor.max(SyncPolicy::Quorum),
+            Err(_) => {}
+        }
+        again.items.clone_from(&request.items);
+        written.extend(self.write_each(parts, &again, deadline).await);
+        written
     }
 
     fn failed(&self, shard: ShardId, error: StoreError) -> BatchPart {
@@ -153,6 +222,17 @@ impl Router {
             sync: written.sync,
         })
     }
+}
+
+/// Some of a request's items.
+fn of(request: &BatchRequest, items: &[u32]) -> Vec<WriteItem> {
+    items.iter().filter_map(|at| request.items.get(*at as usize).cloned()).collect()
+}
+
+/// A request's settings, for other items.
+fn header(request: &BatchRequest) -> BatchRequest {
+    let BatchRequest { keyspace, sync, floor, routing, items: _ } = *request;
+    BatchRequest { keyspace, sync, floor, routing, items: Vec::new() }
 }
 
 /// The part of a reply to a request for one shard.

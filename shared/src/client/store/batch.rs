@@ -1,7 +1,12 @@
 //! Several keys in one request: those of one shard in one log entry.
 
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
 use super::attempts::Tries;
 use super::{ClientError, RETRY_PAUSE, StoreHandle, Target};
+use crate::ids::{NodeId, ShardId};
 use crate::key::Slot;
 use crate::service::store::{BatchPart, BatchReply, BatchRequest, Routing, WriteItem};
 use crate::view::SyncPolicy;
@@ -9,8 +14,70 @@ use crate::wire::deadline::Deadline;
 
 impl StoreHandle {
     /// Writes several keys, none of them twice. The keys of one shard are written all or none, and
-    /// seen so; what became of each shard's is in the reply.
+    /// seen so; what became of each shard's is in the reply. Each leader is sent the keys of all its
+    /// shards.
     pub async fn write_batch(&self, items: Vec<WriteItem>) -> Result<BatchReply, ClientError> {
+        let mut cuts = self.by_leader(&items);
+        if cuts.len() == 1
+            && let Some(all) = cuts.pop()
+            && all.len() == items.len()
+        {
+            return self.write_together(items).await;
+        }
+        let of = |cut: &[u32]| {
+            cut.iter().filter_map(|at| items.get(*at as usize).cloned()).collect::<Vec<_>>()
+        };
+        let replies = join_all(cuts.iter().map(|cut| self.write_together(of(cut)))).await;
+        if replies.iter().all(Result::is_err) {
+            // Nothing is known of any key: the error itself tells most.
+            let first = replies.into_iter().next();
+            return first.unwrap_or_else(|| Ok(BatchReply { parts: Vec::new() }));
+        }
+        let mut parts = Vec::new();
+        for (reply, cut) in replies.into_iter().zip(&cuts) {
+            let answered = reply
+                .map_or_else(|error| self.without_answer(error, &of(cut)), |reply| reply.parts);
+            for part in answered {
+                let items = part.items.iter().filter_map(|at| cut.get(*at as usize).copied());
+                parts.push(BatchPart { items: items.collect(), ..part });
+            }
+        }
+        Ok(BatchReply { parts })
+    }
+
+    /// Which of the items go to the same node: those whose leader is known to be one.
+    fn by_leader(&self, items: &[WriteItem]) -> Vec<Vec<u32>> {
+        let routes = self.routes();
+        let mut cuts: BTreeMap<Option<NodeId>, Vec<u32>> = BTreeMap::new();
+        for (at, item) in (0..).zip(items) {
+            let leader = routes.leader_of(self.config.keyspace, Slot::of(&item.key));
+            cuts.entry(leader).or_default().push(at);
+        }
+        cuts.into_values().collect()
+    }
+
+    /// A part for each shard whose keys got no answer.
+    fn without_answer(&self, error: ClientError, items: &[WriteItem]) -> Vec<BatchPart> {
+        let error = error.into_store_error();
+        let routes = self.routes();
+        let mut by_shard: BTreeMap<Option<ShardId>, Vec<u32>> = BTreeMap::new();
+        for (at, item) in (0..).zip(items) {
+            let shard = routes.shard_of(self.config.keyspace, Slot::of(&item.key));
+            by_shard.entry(shard).or_default().push(at);
+        }
+        let part = |(shard, items): (Option<ShardId>, Vec<u32>)| BatchPart {
+            shard: shard.unwrap_or(ShardId::SYSTEM),
+            items,
+            outcome: Err(error.clone()),
+            leader: None,
+            position: None,
+            sync: SyncPolicy::default(),
+        };
+        by_shard.into_iter().map(part).collect()
+    }
+
+    /// Writes keys that are sent to one node, for as long as there is time.
+    async fn write_together(&self, items: Vec<WriteItem>) -> Result<BatchReply, ClientError> {
         let deadline = Deadline::after(self.config.timeout);
         let mut tries = Tries::First;
         let mut pending: Vec<u32> = (0..).take(items.len()).collect();

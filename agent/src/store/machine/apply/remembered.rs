@@ -28,6 +28,9 @@ impl Applier<'_> {
         if let Some(row) = self.get(&rows::result_key(client, sequence))? {
             return Ok(Some(rows::decode("a result row", &row)?));
         }
+        if !self.state.has_ring {
+            return Ok(None);
+        }
         let Some(row) = self.get(&rows::ring_key(client, sequence))? else { return Ok(None) };
         let row: RingRow = rows::decode("a result row of the old ring", &row)?;
         Ok((row.sequence == sequence).then_some(row.result))
@@ -53,7 +56,7 @@ impl Applier<'_> {
                 self.remove(key);
             }
         }
-        self.state.clients.insert(client, row);
+        self.state.clients.insert(client, row, sequence);
         self.set(rows::client_key(client), rows::encode_client(&row));
         Ok(())
     }
