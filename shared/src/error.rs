@@ -35,8 +35,8 @@ pub enum StoreError {
         /// What was being waited for.
         why: String,
     },
-    /// Slow down: a queue is full, nothing was done.
-    #[error("busy: {what} is full")]
+    /// Slow down: there is more to do than can be done soon, and nothing was done.
+    #[error("busy: {what}")]
     Busy {
         /// The bound that was hit.
         what: String,
@@ -87,6 +87,11 @@ impl StoreError {
                 | Self::Busy { .. }
                 | Self::Unavailable { .. }
         )
+    }
+
+    /// Whether whoever leads has too much to do: asking somebody else, or at once, makes it worse.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. })
     }
 
     /// Whether the request may have been done all the same (law 2).

@@ -25,6 +25,11 @@ pub const BATCH_OPERATIONS_MAX: usize = 256;
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 /// Operations that wait for one shard's proposer before callers are told `Busy`.
 pub const PROPOSALS_QUEUED_MAX: usize = 4_096;
+/// How long an operation may have to wait for its entry before callers are told `Busy` at once: an
+/// answer that comes late is worth less than the room that it takes.
+pub const QUEUE_WAIT_MAX: Duration = Duration::from_millis(250);
+/// Bytes of all writes of a node that wait for their entries; beyond it callers are told `Busy`.
+pub const QUEUED_BYTES_MAX: usize = 64 << 20;
 /// Entries of one shard proposed and not yet answered.
 pub const ENTRIES_IN_FLIGHT_MAX: usize = 64;
 /// Requests of one connection in flight; beyond it the server stops reading.

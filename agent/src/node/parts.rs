@@ -36,7 +36,7 @@ use crate::rpc::server::{Server, Services};
 use crate::rpc::store::StoreService;
 use crate::rpc::watch::Feeder;
 use crate::store::engine::Engine;
-use crate::store::group::{Group, GroupPorts};
+use crate::store::group::{Group, GroupPorts, Queued};
 use crate::store::ledger::Ledger;
 use crate::store::replicas::{OpenError, Replicas};
 use crate::store::router::Router;
@@ -99,6 +99,7 @@ impl Parts {
             wal: wal.clone(),
             link: Arc::new(links.clone()),
             lease: Arc::new(late.clone()),
+            queued: Queued::default(),
         };
         let folder = Arc::new(Mutex::new(folder));
         let ledger = FolderLedger { folder: folder.clone(), work: env.work.clone() };

@@ -39,7 +39,7 @@ use crate::planted::{self, Bug};
 
 pub use inbound::Inbound;
 use probe::Probe;
-pub use proposer::{Proposer, Write, Written};
+pub use proposer::{Proposer, Queued, Write, Written};
 pub use status::GroupStatus;
 use transfer::HandOver;
 
@@ -57,6 +57,8 @@ pub struct GroupPorts {
     pub link: Arc<dyn PeerLink>,
     /// When votes may be given.
     pub lease: Arc<dyn Elections>,
+    /// What writes of all replicas hold while they wait.
+    pub queued: Queued,
 }
 
 /// One replica of one shard.
@@ -99,8 +101,14 @@ impl Group {
             .await
             .map_err(|error| StoreError::Refused { why: format!("{}: {error}", key.shard) })?;
         let tasks = CancellationToken::new();
-        let proposer =
-            Proposer::start(raft.clone(), machine.clone(), ports.env.clone(), notices, &tasks);
+        let proposer = Proposer::start(
+            raft.clone(),
+            machine.clone(),
+            ports.env.clone(),
+            notices,
+            ports.queued,
+            &tasks,
+        );
         let clock = ports.env.clock.clone();
         let reads = reader::ReadGate::start(raft.clone(), key.shard, clock, &tasks);
         tokio::spawn(

@@ -20,7 +20,7 @@ impl Reply for StoreResponse {
 
     fn refuse(&mut self) {
         let busy = || {
-            let what = "the room for replies that this connection has not read".to_owned();
+            let what = "the room for replies that this connection has not read is full".to_owned();
             StoreError::Busy { what }
         };
         match self {

@@ -175,7 +175,7 @@ async fn change(
             None => return Err(StoreError::Unknown { why: "no outcome came".to_owned() }),
         }
     }
-    Err(StoreError::Busy { what: "the key".to_owned() })
+    Err(StoreError::Busy { what: "the key has changed at every attempt".to_owned() })
 }
 
 /// Goes through all keys, until the visitor has enough.

@@ -4,12 +4,14 @@
 //! While an entry is on its way, what arrives waits and shares the next one. A planned move can
 //! hold proposals for a moment.
 
+mod crowd;
 mod everywhere;
 mod waiters;
 mod write;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_shared::command::{Applied, Batch, Command, Operation, RequestId, WriteAction};
 use evenkeel_shared::error::StoreError;
@@ -31,6 +33,8 @@ use crate::env::Env;
 use crate::store::machine::Machine;
 use crate::store::raft::{Metrics, Raft};
 use crate::store::wal::Notices;
+pub use crowd::Queued;
+use crowd::{Crowd, Place};
 use waiters::Settling;
 pub(super) use waiters::Waiters;
 pub use write::{Write, Written};
@@ -44,7 +48,7 @@ const EARLY_IN_FLIGHT: usize = 4;
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Proposal {
-    Write(Write, Reply<Written>),
+    Write(Write, Reply<Written>, Place),
     Command(Box<Command>, Reply<Applied>),
 }
 
@@ -64,6 +68,7 @@ pub struct Proposer {
     gate: Arc<watch::Sender<Gate>>,
     /// For entries under way, since the last one was answered.
     waits: Waits,
+    crowd: Arc<Crowd>,
 }
 
 impl Proposer {
@@ -73,12 +78,14 @@ impl Proposer {
         machine: Machine,
         env: Env,
         notices: Notices,
+        queued: Queued,
         tasks: &CancellationToken,
     ) -> Self {
         let shard = machine.id().shard;
         let (queue, proposals) = mpsc::channel(PROPOSALS_QUEUED_MAX);
         let (gate, gate_seen) = watch::channel(Gate::Open);
         let waits = Waits::default();
+        let crowd = Crowd::new(shard, queued);
         let worker = Worker {
             raft,
             machine,
@@ -92,15 +99,18 @@ impl Proposer {
             settling: FuturesUnordered::new(),
             waiting: None,
             waits: waits.clone(),
+            crowd: crowd.clone(),
         };
         tokio::spawn(worker.run(proposals, gate_seen, tasks.clone()));
-        Self { shard, queue, gate: Arc::new(gate), waits }
+        Self { shard, queue, gate: Arc::new(gate), waits, crowd }
     }
 
     /// Proposes operations that share an entry with each other, and with others that wait.
     pub async fn write(&self, write: Write) -> Result<Written, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Proposal::Write(write, reply))?;
+        let bytes = write.operations.iter().map(size).sum();
+        let place = self.crowd.admit(write.operations.len(), bytes)?;
+        self.enqueue(Proposal::Write(write, reply, place))?;
         answer.await.unwrap_or_else(|_| Err(self.abandoned()))
     }
 
@@ -124,7 +134,7 @@ impl Proposer {
     fn enqueue(&self, proposal: Proposal) -> Result<(), StoreError> {
         self.queue.try_send(proposal).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
-                StoreError::Busy { what: format!("the proposal queue of {}", self.shard) }
+                StoreError::Busy { what: format!("the proposal queue of {} is full", self.shard) }
             }
             mpsc::error::TrySendError::Closed(_) => {
                 StoreError::Unavailable { why: format!("{} is closing here", self.shard) }
@@ -153,12 +163,14 @@ struct Worker {
     /// Read from the queue, but it did not fit the entry before.
     waiting: Option<Proposal>,
     waits: Waits,
+    crowd: Arc<Crowd>,
 }
 
 /// What an entry leaves behind when it is answered.
 enum Ended {
     Command,
-    Batch(Option<Settling>),
+    /// When it was proposed, and who is left.
+    Batch(Duration, Option<Settling>),
 }
 
 impl Worker {
@@ -195,8 +207,9 @@ impl Worker {
     fn end(&mut self, ended: Ended) {
         match ended {
             Ended::Command => self.commands_in_flight -= 1,
-            Ended::Batch(None) => {}
-            Ended::Batch(Some(settling)) => {
+            Ended::Batch(began, left) => {
+                self.crowd.entry_took(self.env.clock.now().saturating_sub(began));
+                let Some(settling) = left else { return self.note_progress() };
                 self.settling.push(Box::pin(everywhere::settle(self.raft.clone(), settling)));
             }
         }
@@ -220,7 +233,9 @@ impl Worker {
                     Ended::Command
                 }));
             }
-            Proposal::Write(write, reply) => {
+            Proposal::Write(write, reply, place) => {
+                let began = self.env.clock.now();
+                drop(place);
                 let (operations, mut waiters) = self.gather(write, reply, queue);
                 self.raise(&operations, &mut waiters).await;
                 let hlc = self.stamp();
@@ -233,7 +248,7 @@ impl Worker {
                 #[cfg(feature = "planted-bugs")]
                 let waiters = early.give(&self.raft, &self.machine, waiters).await;
                 self.in_flight.push(Box::pin(async move {
-                    Ended::Batch(waiters.answer(entry, synced).await)
+                    Ended::Batch(began, waiters.answer(entry, synced).await)
                 }));
             }
         }
@@ -256,7 +271,7 @@ impl Worker {
         let mut operations = waiters.add(first, reply);
         while operations.len() < BATCH_OPERATIONS_MAX {
             let next = queue.try_recv();
-            let Ok(Proposal::Write(next, reply)) = next else {
+            let Ok(Proposal::Write(next, reply, place)) = next else {
                 self.waiting = next.ok();
                 break;
             };
@@ -265,9 +280,10 @@ impl Worker {
                 && operations.len() + next.operations.len() <= BATCH_OPERATIONS_MAX
                 && next.operations.iter().flat_map(keys_of).all(|key| !keys.contains(key));
             if !fits {
-                self.waiting = Some(Proposal::Write(next, reply));
+                self.waiting = Some(Proposal::Write(next, reply, place));
                 break;
             }
+            drop(place);
             bytes += more;
             keys.extend(next.operations.iter().flat_map(keys_of).cloned());
             operations.extend(waiters.add(next, reply));

@@ -54,9 +54,9 @@ impl ReadGate {
 
     pub(super) async fn pass(&self) -> Result<(), StoreError> {
         let (waiter, answer) = oneshot::channel();
-        self.waiters
-            .try_send(waiter)
-            .map_err(|_| StoreError::Busy { what: format!("the read queue of {}", self.shard) })?;
+        self.waiters.try_send(waiter).map_err(|_| StoreError::Busy {
+            what: format!("the read queue of {} is full", self.shard),
+        })?;
         answer.await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable { why: format!("{} is closing here", self.shard) })
         })

@@ -93,7 +93,8 @@ impl Life {
             let id = MachineId { shard, history, replica };
             let machine = Machine::open(id, &env, Arc::new(MemoryEngine::new())).await.unwrap();
             let link = Arc::new(here.clone());
-            let ports = GroupPorts { env, wal, link: link.clone(), lease: link };
+            let ports =
+                GroupPorts { env, wal, link: link.clone(), lease: link, queued: Queued::default() };
             groups.push(Group::open(ports, key(node), machine).await.unwrap());
         }
         here.0.write().unwrap().extend(NODES.into_iter().zip(groups.iter().cloned()));

@@ -19,7 +19,7 @@ use super::{OpenError, Replicas, is_initialiser};
 use crate::env::Env;
 use crate::store::engine::Engine;
 use crate::store::engine::memory::MemoryEngine;
-use crate::store::group::{Group, GroupPorts};
+use crate::store::group::{Group, GroupPorts, Queued};
 use crate::store::ledger::Ledger;
 use crate::store::machine::Trouble;
 use crate::store::peers::{Answer, Elections, PeerLink};
@@ -112,7 +112,7 @@ impl Node {
         let config = WalConfig { segment_bytes: 1 << 20, ..WalConfig::default() };
         let (wal, _) = Wal::open(&env, self.folder.path(), config).await.unwrap();
         let (link, lease) = (Arc::new(Alone), Arc::new(Alone));
-        let ports = GroupPorts { env, wal: wal.clone(), link, lease };
+        let ports = GroupPorts { env, wal: wal.clone(), link, lease, queued: Queued::default() };
         let engine: Arc<dyn Engine> = Arc::new(self.engine.clone());
         (Replicas::new(ports, engine, Arc::new(self.ledger.clone())), wal)
     }

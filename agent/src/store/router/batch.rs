@@ -188,7 +188,11 @@ impl Router {
             // A shard that is new may not have heard yet that it owns its slots.
             let elsewhere =
                 matches!(error, StoreError::WrongShard { .. }) && !self.is_of(shard, &request);
-            if request.routing == Routing::Local || elsewhere || !error.is_retriable() {
+            if request.routing == Routing::Local
+                || elsewhere
+                || error.is_busy()
+                || !error.is_retriable()
+            {
                 return Err(retry.last_word(error));
             }
             if error.is_unknown() {

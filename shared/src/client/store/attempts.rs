@@ -7,6 +7,10 @@ use crate::error::{StoreError, with_causes};
 use crate::service::store::StoreClient;
 use crate::wire::deadline::Deadline;
 
+/// How long a busy leader is left alone at first, and at most.
+const BUSY_PAUSE_FIRST: Duration = Duration::from_millis(20);
+const BUSY_PAUSE_LONGEST: Duration = Duration::from_millis(500);
+
 /// Whether an attempt before this one may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tries {
@@ -20,6 +24,8 @@ enum Failure {
     Before(String),
     /// It may have been done.
     Maybe(String, Option<(u8, u8)>),
+    /// Nothing was done, for there is too much to do.
+    Busy(StoreError),
     /// It can't be done.
     Final(StoreError),
 }
@@ -38,7 +44,7 @@ impl StoreHandle {
     {
         let deadline = Deadline::after(timeout);
         let (mut attempts, mut maybe_done, mut avoid) = (0, false, None::<String>);
-        let mut persisted_by = None;
+        let (mut persisted_by, mut busy) = (None, 0);
         loop {
             attempts += 1;
             let address = self.choose(target, avoid.as_deref());
@@ -53,6 +59,19 @@ impl StoreHandle {
                     return Err(ClientError::Unknown { attempts, last, persisted_by });
                 }
                 Err(Failure::Before(last)) => last,
+                Err(Failure::Busy(error)) => {
+                    let pause = self.busy_pause(busy);
+                    if deadline.remaining() > pause {
+                        busy += 1;
+                        tokio::time::sleep(pause).await;
+                        continue;
+                    }
+                    if !maybe_done {
+                        return Err(error.into());
+                    }
+                    let last = error.to_string();
+                    return Err(ClientError::Unknown { attempts, last, persisted_by });
+                }
                 Err(Failure::Maybe(last, persisted)) => {
                     maybe_done = true;
                     persisted_by = persisted.or(persisted_by);
@@ -70,6 +89,14 @@ impl StoreHandle {
             }
             tokio::time::sleep(RETRY_PAUSE.min(deadline.remaining())).await;
         }
+    }
+
+    /// How long to leave a busy leader alone: longer each time, and not as long as others do.
+    fn busy_pause(&self, times: u32) -> Duration {
+        let most = BUSY_PAUSE_FIRST.saturating_mul(1 << times.min(6)).min(BUSY_PAUSE_LONGEST);
+        // Whatever number is at hand is random enough to keep clients from coming back together.
+        let mixed = self.request_id().sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
+        most / 2 + most * u32::try_from(mixed).unwrap_or(0) / 2_048
     }
 
     async fn attempt<T, F, Fut>(
@@ -99,6 +126,7 @@ impl StoreHandle {
                 Err(Failure::Maybe(error.to_string(), Some((persisted_by, voters))))
             }
             Ok(Err(error)) if error.is_unknown() => Err(Failure::Maybe(error.to_string(), None)),
+            Ok(Err(error)) if error.is_busy() => Err(Failure::Busy(error)),
             Ok(Err(error)) if error.is_retriable() => {
                 if let StoreError::NotLeader { shard, leader: Some(leader) } = &error {
                     self.routes().led_by(*shard, *leader);
