@@ -4,6 +4,7 @@
 mod backup;
 mod controller;
 mod drill;
+pub mod files;
 pub mod journal;
 mod keyspace;
 pub mod leader;

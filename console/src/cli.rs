@@ -14,6 +14,7 @@ mod events;
 mod failure;
 #[cfg(test)]
 mod fake;
+mod file;
 mod format;
 mod keyspace;
 mod kv;
@@ -99,6 +100,7 @@ async fn run(command: Command, session: &Session, hooks: &Hooks) -> Result<Exit,
         Command::Events(arguments) => events::run(session, arguments).await,
         Command::Wait(arguments) => wait::run(session, arguments).await,
         Command::Kv(command) => kv::run(session, command).await,
+        Command::File(command) => file::run(session, command).await,
         Command::Keyspace(command) => keyspace::run(session, command).await,
         Command::Node(command) => node::run(session, command).await,
         Command::Shard(command) => shard::run(session, command).await,

@@ -8,6 +8,7 @@ pub mod client;
 pub mod command;
 pub mod error;
 pub mod event;
+pub mod files;
 pub mod heartbeat;
 pub mod ids;
 pub mod key;

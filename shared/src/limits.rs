@@ -73,6 +73,34 @@ pub const SCAN_KEYS_MAX: u32 = 1_000;
 /// Bytes in one page of a scan: it must fit a data frame.
 pub const SCAN_BYTES_MAX: usize = 2 << 20;
 
+/// Longest name of a file: escaped, it is part of the keys of its chunks.
+pub const FILE_NAME_BYTES_MAX: usize = 1 << 10;
+/// Bytes of a file in one chunk: the largest value; smaller ones are no faster, only more
+/// (docs/benchmarks.md).
+pub const FILE_CHUNK_BYTES: u32 = 1 << 20;
+/// Chunks whose hashes lie in one page: what a resumed upload sends again at most. On disk.
+pub const FILE_PAGE_CHUNKS: u64 = 16;
+/// Chunks of one file under way at once: enough to keep several shards busy, little memory.
+pub const FILE_CHUNKS_IN_FLIGHT: usize = 8;
+/// Unfinished uploads of one name: its record must stay small.
+pub const FILE_UPLOADS_MAX: usize = 16;
+/// How often one upload may be resumed before it begins anew.
+pub const FILE_PARTS_MAX: usize = 32;
+/// Versions of one name that are kept for readers; of more, the oldest lose the rest of their grace.
+pub const FILE_DROPPED_KEPT: usize = 32;
+/// Versions of one name that wait to be collected; beyond it, a writer collects before it goes on.
+pub const FILE_DROPPED_MAX: usize = 64;
+/// How long a version that was replaced or deleted is kept: readers of some ten GiB finish.
+pub const FILE_GRACE: Duration = Duration::from_secs(10 * 60);
+/// How long an upload that nobody goes on with can be resumed: overnight, and not for ever.
+pub const FILE_LEASE: Duration = Duration::from_secs(24 * 3_600);
+/// How often an upload says that it goes on, and how far it has come.
+pub const FILE_RENEW: Duration = Duration::from_secs(5);
+/// An upload that has said nothing for so long gives way when a name has too many of them.
+pub const FILE_SILENT: Duration = Duration::from_secs(120);
+/// How often a change of a file's record is tried against others who change it too.
+pub const FILE_CHANGES_MAX: u32 = 64;
+
 /// Longest name of a node, zone or keyspace: a table column stays readable.
 pub const NAME_CHARS_MAX: usize = 32;
 /// Nodes in one cluster; each pair exchanges heartbeats.

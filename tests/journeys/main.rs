@@ -8,6 +8,7 @@ mod console;
 mod damage;
 mod demo;
 mod drill;
+mod files;
 mod hostile;
 mod keys;
 mod keyspaces;

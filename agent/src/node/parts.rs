@@ -18,6 +18,7 @@ use super::probe::Probe;
 use super::{Addresses, Fittings, NodeError, events, stop, upkeep};
 use crate::config::Config;
 use crate::control::Controller;
+use crate::control::files::Collector;
 use crate::control::scrub::Scrub;
 use crate::env::Env;
 use crate::env::net::Listener;
@@ -192,6 +193,7 @@ impl Parts {
         start(Box::pin(events::write(parts.clone(), pulse_events)));
         start(Box::pin(parts.control.journal.clone().run(parts.control.system.clone())));
         start(Box::pin(parts.scrub().run()));
+        start(Box::pin(parts.collector().run()));
         start(Box::pin(Controller::new(parts.control.operator.clone()).run()));
         let for_redis = [(gateways.resp, false), (gateways.resp_cluster, true)];
         for (listener, finds_way) in for_redis {
@@ -230,6 +232,11 @@ impl Parts {
             journal: self.control.journal.clone(),
             interval: self.config.scrub,
         }
+    }
+
+    fn collector(&self) -> Collector {
+        let Control { system, journal, observer, .. } = &self.control;
+        Collector::new(self.env.clone(), system.clone(), journal.clone(), observer.clone())
     }
 
     fn services(&self) -> Services {

@@ -34,6 +34,9 @@ const TRIM_EVERY: Duration = Duration::from_secs(2);
 const TEND_EVERY: Duration = Duration::from_millis(500);
 /// A log that is longer is cut even if it has few entries.
 const LOG_BYTES_MAX: u64 = 16 << 20;
+/// What is kept of such a log for followers that are a little behind, unless the node's log as a
+/// whole is too long.
+const LOG_BYTES_KEPT: u64 = 64 << 20;
 /// Without a sync for this long, a tiny one is made.
 const CANARY_AFTER: Duration = Duration::from_secs(1);
 /// The first keyspace of a cluster that was founded without saying.
@@ -205,9 +208,11 @@ pub(super) async fn trim_logs(parts: Arc<Parts>) {
         let pinning: Vec<ShardId> =
             parts.wal.pressure().into_iter().map(|(key, _)| key.shard).collect();
         for group in parts.replicas.all() {
-            let long = parts.wal.log_bytes(&group.key()) > LOG_BYTES_MAX;
-            if long || pinning.contains(&group.shard()) {
-                group.trim_log().await;
+            let log_bytes = parts.wal.log_bytes(&group.key());
+            let pins = pinning.contains(&group.shard());
+            if log_bytes > LOG_BYTES_MAX || pins {
+                let kept_bytes = if pins { LOG_BYTES_MAX } else { LOG_BYTES_KEPT };
+                group.trim_log(log_bytes, kept_bytes).await;
             }
         }
     }

@@ -253,9 +253,25 @@ impl Group {
         }
     }
 
-    /// Makes the state durable, so that the log before it may be cut.
-    pub async fn trim_log(&self) {
-        if let Err(error) = self.raft.trigger().snapshot().await {
+    /// Makes the state durable, so that the log before it may be cut; and cuts a log of large
+    /// entries, of which openraft would keep as many as of small ones, to about so many bytes.
+    pub async fn trim_log(&self, log_bytes: u64, kept_bytes: u64) {
+        let metrics = self.metrics();
+        let last = metrics.last_log_index.unwrap_or(0);
+        let entries = last.saturating_sub(metrics.purged.map_or(0, |purged| purged.index));
+        let kept = u128::from(entries) * u128::from(kept_bytes) / u128::from(log_bytes.max(1));
+        let upto = last.saturating_sub(u64::try_from(kept).unwrap_or(u64::MAX));
+        let cut = async {
+            if metrics.snapshot != metrics.last_applied {
+                self.raft.trigger().snapshot().await?;
+            }
+            if log_bytes > kept_bytes {
+                // Never beyond what is durable: the rest goes the next time.
+                self.raft.trigger().purge_log(upto).await?;
+            }
+            Ok::<_, openraft::error::Fatal<_>>(())
+        };
+        if let Err(error) = cut.await {
             tracing::debug!(shard = %self.key.shard, %error, "can't trim the log");
         }
     }

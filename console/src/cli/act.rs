@@ -199,7 +199,7 @@ fn describe(preflight: &Preflight) -> String {
 }
 
 /// Who asks, for the audit line.
-fn actor() -> String {
+pub(crate) fn actor() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     format!("{} (command line)", user.unwrap_or_else(|_| "somebody".into()))
 }

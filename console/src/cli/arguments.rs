@@ -11,6 +11,7 @@ use super::backup::BackupCommand;
 use super::bench::BenchCommand;
 use super::console::ConsoleArguments;
 use super::events::EventsArguments;
+use super::file::FileCommand;
 use super::keyspace::KeyspaceCommand;
 use super::kv::KvCommand;
 use super::node::NodeCommand;
@@ -82,6 +83,9 @@ pub(crate) enum Command {
     /// Read and write keys
     #[command(subcommand)]
     Kv(KvCommand),
+    /// Keep files of any size: put, get, delete, list, sync a folder
+    #[command(subcommand)]
+    File(FileCommand),
     /// Create, list, change and drop keyspaces: shards under one policy
     #[command(subcommand)]
     Keyspace(KeyspaceCommand),
@@ -179,6 +183,14 @@ mod tests {
             "keyspace set orders --replicas 3 --read session",
             "keyspace drop orders --override orders",
             "kv load /usr/share/doc --verify",
+            "file put a.iso images/a.iso",
+            "file get images/a.iso",
+            "file delete images/a.iso",
+            "file ls",
+            "file ls images/ --json",
+            "file stat images/a.iso",
+            "file sync dir backup --delete --dry-run",
+            "file collect --dry-run --grace 0s --lease 0s --sweep",
             "kv load --verify /usr/share/doc",
             "bench put --clients 64 --secs 20 --json",
             "bench get",
@@ -219,6 +231,10 @@ mod tests {
             "kv put a b --ttl 0s",
             "kv put a b --sync most",
             "keyspace create",
+            "file put a",
+            "file get",
+            "file sync dir",
+            "file collect --grace soon",
             "keyspace create orders --replicas 0",
             "keyspace create orders --shards 5000",
             "keyspace create orders --zones far",

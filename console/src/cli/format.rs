@@ -50,6 +50,16 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{figure:.1} {}", UNITS[unit])
 }
 
+/// Bytes a second.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate is not negative, and its fraction is of no interest"
+)]
+pub(crate) fn bytes_a_second(rate: f64) -> String {
+    format!("{}/s", bytes(rate.max(0.0) as u64))
+}
+
 /// A length of time in the unit that keeps the figure short.
 pub(crate) fn span(span: Duration) -> String {
     let seconds = span.as_secs();

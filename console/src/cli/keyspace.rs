@@ -45,10 +45,10 @@ pub(crate) struct CreateArguments {
     /// Its name
     name: String,
     /// Copies of each shard
-    #[arg(long, default_value_t = 3, value_parser = replicas())]
+    #[arg(long, default_value_t = REPLICAS, value_parser = replicas())]
     replicas: u8,
     /// How many shards it is cut into, for good
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=i64::from(SHARDS_MAX)))]
+    #[arg(long, default_value_t = SHARDS, value_parser = clap::value_parser!(u16).range(1..=i64::from(SHARDS_MAX)))]
     shards: u16,
     #[command(flatten)]
     kept: Kept,
@@ -124,6 +124,16 @@ fn zones(text: &str) -> Result<ZoneRule, String> {
 
 /// How long a node may be DOWN when nothing else is said: as in the keyspace of the first day.
 const GRACE: Duration = Duration::from_secs(60);
+/// Copies of each shard when nothing else is said.
+const REPLICAS: u8 = 3;
+/// How many shards there are when nothing else is said.
+const SHARDS: u16 = 16;
+
+/// A keyspace of which nothing is said but its name.
+pub(crate) fn usual(name: &str) -> KeyspaceSpec {
+    let (kept, name) = (Kept::default(), name.to_owned());
+    CreateArguments { name, replicas: REPLICAS, shards: SHARDS, kept }.spec()
+}
 
 /// Runs the command.
 pub(crate) async fn run(session: &Session, command: KeyspaceCommand) -> Result<Exit, CliError> {

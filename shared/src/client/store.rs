@@ -2,6 +2,7 @@
 
 mod attempts;
 mod batch;
+mod settings;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -98,14 +99,23 @@ pub struct StoreHandle {
     sequence: Arc<AtomicU64>,
     hlc: Arc<AtomicU64>,
     session: Session,
+    /// No write is acknowledged earlier than this.
+    at_least: SyncPolicy,
 }
 
 impl StoreHandle {
     /// A handle over a pool's connections.
     pub fn new(pool: Pool, config: StoreClientConfig) -> Self {
         let routes = Arc::new(Mutex::new(RouteTable::new(config.seeds.clone())));
-        let session = Session::default();
-        Self { pool, config, routes, sequence: Arc::default(), hlc: Arc::default(), session }
+        Self {
+            pool,
+            config,
+            routes,
+            sequence: Arc::default(),
+            hlc: Arc::default(),
+            session: Session::default(),
+            at_least: SyncPolicy::Leader,
+        }
     }
 
     /// A new request id, as of now.
@@ -184,45 +194,15 @@ impl StoreHandle {
     fn floor(&self, slots: impl IntoIterator<Item = Slot>, tries: Tries) -> SyncPolicy {
         let full = |slot| self.shard(slot).is_some_and(|shard| self.session.is_full(shard));
         if tries == Tries::Again || slots.into_iter().any(full) {
-            SyncPolicy::Quorum
+            self.at_least.max(SyncPolicy::Quorum)
         } else {
-            SyncPolicy::Leader
+            self.at_least
         }
     }
 
     /// Reads a value at the linearizable level.
     pub async fn get(&self, key: Bytes) -> Result<ReadReply, ClientError> {
         self.get_at(key, Freshness::Linearizable).await
-    }
-
-    /// The same handle, whose writes are acknowledged so; `None`: as the keyspace says.
-    #[must_use]
-    pub fn with_sync(mut self, sync: Option<SyncPolicy>) -> Self {
-        self.config.sync = sync;
-        self
-    }
-
-    /// The same handle for another keyspace, by its name; what the session has seen stays.
-    pub async fn in_keyspace(mut self, name: &str) -> Result<Self, ClientError> {
-        let deadline = Deadline::after(self.config.timeout);
-        let names = loop {
-            self.learn_any_routes().await;
-            let known = self.routes().keyspace_named(name);
-            match known {
-                Ok(id) => {
-                    self.config.keyspace = id;
-                    return Ok(self);
-                }
-                Err(names) if !names.is_empty() => break names,
-                Err(_) if deadline.is_over() => {
-                    let last = "no node tells the keyspaces".to_owned();
-                    return Err(ClientError::Unavailable { attempts: 1, last });
-                }
-                Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
-            }
-        };
-        let why = format!("there is no keyspace {name}, only {}", names.join(", "));
-        Err(StoreError::Invalid { why }.into())
     }
 
     /// Reads a value that is as fresh as asked for. Below linearizable, any node with a copy may

@@ -1,6 +1,7 @@
 //! Keys of whole slots, put together from the pages of shards.
 
 use evenkeel_shared::error::StoreError;
+use evenkeel_shared::files::keys::is_hidden;
 use evenkeel_shared::ids::{KeyspaceId, ShardId};
 use evenkeel_shared::key::Slot;
 use evenkeel_shared::limits::SCAN_KEYS_MAX;
@@ -39,8 +40,11 @@ pub(super) async fn read(
                     return Ok(found);
                 }
                 slot = item.slot;
-                bytes += item.key.len();
                 after = Some((item.slot, item.key.clone()));
+                if is_hidden(&item.key, &page.prefix) {
+                    continue;
+                }
+                bytes += item.key.len();
                 found.keys.push(item.key);
             }
             if bytes > BYTES_MAX {

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use evenkeel_shared::client::StoreHandle;
+use evenkeel_shared::files::keys::is_hidden;
 use evenkeel_shared::ids::{KeyspaceId, ShardId};
 use evenkeel_shared::key::Slot;
 use evenkeel_shared::limits::SCAN_KEYS_MAX;
@@ -88,7 +89,10 @@ impl<'a> Scan<'a> {
             (_, _, Some(shard)) => Next::After { shard, last: None },
             (_, _, None) => Next::End,
         };
-        Ok(Some(reply.items))
+        let mut items = reply.items;
+        // Chunks of files are nobody's keys, unless they are asked for.
+        items.retain(|item| !is_hidden(&item.key, &self.prefix));
+        Ok(Some(items))
     }
 }
 
