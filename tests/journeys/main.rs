@@ -17,6 +17,7 @@ mod levels;
 mod linearizable;
 mod policies;
 mod redis;
+mod redis_client;
 mod refusals;
 mod repair;
 mod start;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::service::peer::{
-    PeerClient, PeerError, RaftFrame, RaftMessage, SnapshotBegin, SnapshotChunk, SnapshotFinish,
+    PeerClient, PeerError, RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish,
 };
 use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::Lane;
@@ -26,12 +26,13 @@ const GIVEN_UP_AFTER: Duration = Duration::from_millis(300);
 
 impl PeerLink for Arc<Links> {
     fn raft(&self, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
-        if frame.message == RaftMessage::Append {
-            return append(self.clone(), node, frame);
-        }
         call(self.clone(), node, Lane::Raft, RAFT_MAX, |client, by| async move {
             client.raft(by.context(), frame).await
         })
+    }
+
+    fn append(&self, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
+        append(self.clone(), node, frame)
     }
 
     fn snapshot_begin(&self, node: NodeId, frame: SnapshotBegin) -> Answer<()> {

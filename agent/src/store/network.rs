@@ -62,21 +62,25 @@ impl ReplicaLink {
         message: RaftMessage,
         request: &Q,
     ) -> Result<A, RPCError<TypeConfig>> {
-        let malformed = |error: postcard::Error| {
-            network_error(&LinkError::Peer(PeerError::Malformed(error.to_string())))
-        };
-        let body = postcard::to_extend(request, Vec::with_capacity(512)).map_err(malformed)?;
-        let frame = RaftFrame {
+        let frame = self.frame(message, request)?;
+        answered(self.network.link.raft(self.target.node(), frame).await)
+    }
+
+    fn frame<Q: Serialize>(
+        &self,
+        message: RaftMessage,
+        request: &Q,
+    ) -> Result<RaftFrame, RPCError<TypeConfig>> {
+        let body = postcard::to_extend(request, Vec::with_capacity(512))
+            .map_err(|error| malformed(&error))?;
+        Ok(RaftFrame {
             shard: self.network.key.shard,
             history: self.network.key.history,
             from: self.network.key.replica,
             to: self.target,
             message,
             body: Bytes::from(body),
-        };
-        let sent = self.network.link.raft(self.target.node(), frame);
-        let answer = sent.await.map_err(|error| network_error(&error))?;
-        postcard::from_bytes(&answer).map_err(malformed)
+        })
     }
 }
 
@@ -159,8 +163,9 @@ impl ReplicaLink {
     ) -> Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>> {
         let previous = request.prev_log_id;
         let last = request.entries.last().map(|entry| entry.log_id).or(previous);
+        let frame = self.frame(RaftMessage::Append, &request)?;
         let answer: AppendEntriesResponse<TypeConfig> =
-            self.send(RaftMessage::Append, &request).await?;
+            answered(self.network.link.append(self.target.node(), frame).await)?;
         Ok(match answer {
             AppendEntriesResponse::Success => Ok(last),
             AppendEntriesResponse::PartialSuccess(matched) => Ok(matched),
@@ -175,6 +180,17 @@ impl ReplicaLink {
             },
         })
     }
+}
+
+fn answered<A: DeserializeOwned>(
+    answer: Result<Bytes, LinkError>,
+) -> Result<A, RPCError<TypeConfig>> {
+    let answer = answer.map_err(|error| network_error(&error))?;
+    postcard::from_bytes(&answer).map_err(|error| malformed(&error))
+}
+
+fn malformed(error: &postcard::Error) -> RPCError<TypeConfig> {
+    network_error(&LinkError::Peer(PeerError::Malformed(error.to_string())))
 }
 
 /// A peer that refuses is there; one that can't be reached is backed off from.

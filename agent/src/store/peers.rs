@@ -25,6 +25,10 @@ pub type Answer<T> = BoxFuture<'static, Result<T, LinkError>>;
 pub trait PeerLink: Send + Sync {
     /// Carries one Raft message.
     fn raft(&self, node: NodeId, frame: RaftFrame) -> Answer<Bytes>;
+    /// Carries one append with entries, which may share its way with those of other replicas.
+    fn append(&self, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
+        self.raft(node, frame)
+    }
     /// Opens a snapshot transfer.
     fn snapshot_begin(&self, node: NodeId, frame: SnapshotBegin) -> Answer<()>;
     /// Carries one piece of it.

@@ -92,7 +92,7 @@ impl Default for WalConfig {
         Self {
             segment_bytes: 16 << 20,
             bytes_max: 512 << 20,
-            cache_bytes: 8 << 20,
+            cache_bytes: 4 << 20,
             queue_bytes_max: 64 << 20,
             confirm_after: Duration::from_millis(10),
             yield_before_sync: false,

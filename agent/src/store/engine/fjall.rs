@@ -33,12 +33,12 @@ pub struct FjallLimits {
 }
 
 impl Default for FjallLimits {
-    /// A small agent: half of the 40 MiB may be on its way to disk while the other half fills.
+    /// A small agent: half of the 32 MiB may be on its way to disk while the other half fills.
     fn default() -> Self {
         Self {
-            write_buffers_bytes: 20 << 20,
+            write_buffers_bytes: 16 << 20,
             write_buffer_bytes: 8 << 20,
-            cache_bytes: 12 << 20,
+            cache_bytes: 8 << 20,
             journal_bytes: 128 << 20,
         }
     }

@@ -20,8 +20,8 @@ use crate::store::raft::{Raft, TypeConfig};
 
 /// How long a round waits for a quorum: a cut-off leader answers within this.
 const ROUND_WAIT: Duration = Duration::from_millis(800);
-/// Rounds under way at once; whoever comes later shares the next.
-const ROUNDS_IN_FLIGHT: usize = 2;
+/// Rounds under way at once; whoever comes later shares the next, which is why one is enough.
+const ROUNDS_IN_FLIGHT: usize = 1;
 
 type Waiter = oneshot::Sender<Result<(), StoreError>>;
 
