@@ -7,6 +7,7 @@ use std::time::Duration;
 use evenkeel_shared::heartbeat::{RaftRole, ReplicaStatus};
 use evenkeel_shared::ids::ReplicaId;
 use openraft::ServerState;
+use openraft::async_runtime::WatchReceiver;
 
 use super::Group;
 use crate::store::raft::{Metrics, StoredMembership};
@@ -41,7 +42,9 @@ pub struct GroupStatus {
 impl Group {
     /// What this replica says of itself.
     pub fn status(&self) -> GroupStatus {
-        let metrics = self.metrics();
+        // Looked at and not copied: this is asked of every replica many times a second.
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
         let applied = self.machine.status();
         let role = role(&metrics);
         let last_log = self.wal.last(&self.key);

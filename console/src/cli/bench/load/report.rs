@@ -15,6 +15,9 @@ use crate::cli::format;
 /// Latencies above this are counted as this much.
 const LATENCY_US_MAX: u64 = 600_000_000;
 
+/// Reasons that are kept.
+const REASONS_MAX: usize = 5;
+
 /// What one client has seen.
 pub(super) struct Tally {
     /// From when a request was due, or sent.
@@ -28,6 +31,8 @@ pub(super) struct Tally {
     busy: u64,
     unknown: u64,
     not_found: u64,
+    /// Why requests failed, the first few different reasons.
+    reasons: Vec<String>,
 }
 
 /// What `bench --json` prints.
@@ -67,6 +72,8 @@ pub(super) struct BenchReport {
     protocol: &'static str,
     /// Errors that said that there is too much to do.
     busy: u64,
+    /// Why requests failed, the first few different reasons.
+    reasons: Vec<String>,
 }
 
 impl Tally {
@@ -83,6 +90,13 @@ impl Tally {
             busy: 0,
             unknown: 0,
             not_found: 0,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, reason: String) {
+        if self.reasons.len() < REASONS_MAX && !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
         }
     }
 
@@ -94,6 +108,11 @@ impl Tally {
         latency: Duration,
         service: Duration,
     ) {
+        if let Err(failure) = outcome
+            && self.reasons.len() < REASONS_MAX
+        {
+            self.note(failure.to_string());
+        }
         let micros = |took: Duration| u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         match outcome {
             Ok(not_found) => {
@@ -124,6 +143,9 @@ impl Tally {
         self.busy += other.busy;
         self.unknown += other.unknown;
         self.not_found += other.not_found;
+        for reason in &other.reasons {
+            self.note(reason.clone());
+        }
     }
 
     #[cfg(test)]
@@ -176,6 +198,7 @@ impl BenchReport {
                 "resp-cluster"
             },
             busy: tally.busy,
+            reasons: tally.reasons.clone(),
         }
     }
 
@@ -215,6 +238,9 @@ impl BenchReport {
             if number > 0 {
                 format::append(&mut text, format_args!("\n{number} {what}"));
             }
+        }
+        for reason in &self.reasons {
+            format::append(&mut text, format_args!("\n  {reason}"));
         }
         text
     }

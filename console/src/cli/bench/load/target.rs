@@ -46,6 +46,17 @@ pub(super) enum Failure {
     TooFewReplicas,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Client(error) => write!(f, "{error}"),
+            Self::Refused(error) => write!(f, "{error}"),
+            Self::Lost => write!(f, "the connection broke"),
+            Self::TooFewReplicas => write!(f, "too few replicas had the write in time"),
+        }
+    }
+}
+
 impl Failure {
     /// Whether there is too much to do.
     pub(super) fn is_busy(&self) -> bool {
@@ -114,10 +125,16 @@ impl Connection {
                 let answers = pipeline.query_async::<Vec<redis::Value>>(connection).await;
                 judge(answers, *wait)
             }
+            // A pipeline of keys of several slots goes to several nodes: each key by itself.
             Self::RespCluster(connection, wait) => {
-                let pipeline = pipeline(request, *wait);
-                let answers = pipeline.query_async::<Vec<redis::Value>>(connection).await;
-                judge(answers, *wait)
+                let (connection, wait) = (&*connection, *wait);
+                let alone = one_by_one(request).map(|request| async move {
+                    let mut connection = connection.clone();
+                    let pipeline = pipeline(request, wait);
+                    let answers = pipeline.query_async::<Vec<redis::Value>>(&mut connection).await;
+                    judge(answers, wait)
+                });
+                Ok(try_join_all(alone).await?.into_iter().sum())
             }
         }
     }
@@ -151,6 +168,18 @@ async fn through_store(store: &StoreHandle, request: Request) -> Result<u64, Fai
             Ok(replies.iter().filter(|reply| reply.found.is_none()).count() as u64)
         }
     }
+}
+
+/// A request for each key.
+fn one_by_one(request: Request) -> impl Iterator<Item = Request> {
+    let (keys, value) = match request {
+        Request::Put(keys, value) => (keys, Some(value)),
+        Request::Get(keys) => (keys, None),
+    };
+    keys.into_iter().map(move |key| match &value {
+        Some(value) => Request::Put(vec![key], value.clone()),
+        None => Request::Get(vec![key]),
+    })
 }
 
 fn pipeline(request: Request, wait: u8) -> redis::Pipeline {
