@@ -24,6 +24,9 @@ use pace::Pace;
 use report::{BenchReport, Tally};
 use target::{Request, Target};
 
+/// How long a client rests after a request that failed.
+const AFTER_FAILURE: Duration = Duration::from_millis(10);
+
 /// What to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mix {
@@ -159,6 +162,10 @@ async fn client(
             answered.saturating_sub(since),
             answered.saturating_sub(sent),
         );
+        if outcome.is_err() {
+            // Whoever refuses at once is not asked as fast as it can refuse.
+            tokio::time::sleep(AFTER_FAILURE).await;
+        }
     }
 }
 
