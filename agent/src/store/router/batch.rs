@@ -117,8 +117,12 @@ impl Router {
         match self.pass_on(*shard, leader, deadline, call).await {
             Ok(reply) => {
                 for part in reply.parts {
-                    let is_done = part.outcome.is_ok() && parts.remove(&part.shard).is_some();
-                    if is_done {
+                    // Whoever is busy is not asked at once again.
+                    let again_helps = part
+                        .outcome
+                        .as_ref()
+                        .is_err_and(|error| error.is_retriable() && !error.is_busy());
+                    if !again_helps && parts.remove(&part.shard).is_some() {
                         let items = part.items.iter().filter_map(|at| all.get(*at as usize));
                         written.push(BatchPart { items: items.copied().collect(), ..part });
                     } else if part.outcome.is_err_and(|error| error.is_unknown()) {
@@ -129,8 +133,10 @@ impl Router {
             Err(error) if error.is_unknown() => again.floor = again.floor.max(SyncPolicy::Quorum),
             Err(_) => {}
         }
-        again.items.clone_from(&request.items);
-        written.extend(self.write_each(parts, &again, deadline).await);
+        if !parts.is_empty() {
+            again.items.clone_from(&request.items);
+            written.extend(self.write_each(parts, &again, deadline).await);
+        }
         written
     }
 

@@ -92,7 +92,7 @@ impl StoreHandle {
     }
 
     /// How long to leave a busy leader alone: longer each time, and not as long as others do.
-    fn busy_pause(&self, times: u32) -> Duration {
+    pub(super) fn busy_pause(&self, times: u32) -> Duration {
         let most = BUSY_PAUSE_FIRST.saturating_mul(1 << times.min(6)).min(BUSY_PAUSE_LONGEST);
         // Whatever number is at hand is random enough to keep clients from coming back together.
         let mixed = self.request_id().sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;

@@ -6,6 +6,7 @@ use futures::future::join_all;
 
 use super::attempts::Tries;
 use super::{ClientError, RETRY_PAUSE, StoreHandle, Target};
+use crate::error::StoreError;
 use crate::ids::{NodeId, ShardId};
 use crate::key::Slot;
 use crate::service::store::{BatchPart, BatchReply, BatchRequest, Routing, WriteItem};
@@ -82,6 +83,7 @@ impl StoreHandle {
         let mut tries = Tries::First;
         let mut pending: Vec<u32> = (0..).take(items.len()).collect();
         let (mut done, mut failed) = (Vec::new(), Vec::new());
+        let mut busy = 0;
         loop {
             let sent = pending.iter().filter_map(|at| items.get(*at as usize).cloned()).collect();
             let parts = match self.send_batch(sent, tries, deadline).await {
@@ -110,7 +112,14 @@ impl StoreHandle {
                 return Ok(BatchReply { parts: done });
             }
             pending = failed.iter().flat_map(|part| part.items.iter().copied()).collect();
-            tokio::time::sleep(RETRY_PAUSE.min(deadline.remaining())).await;
+            let is_busy = |part: &BatchPart| part.outcome.as_ref().is_err_and(StoreError::is_busy);
+            let pause = if failed.iter().any(is_busy) {
+                busy += 1;
+                self.busy_pause(busy - 1)
+            } else {
+                RETRY_PAUSE
+            };
+            tokio::time::sleep(pause.min(deadline.remaining())).await;
         }
     }
 
