@@ -77,13 +77,23 @@ pub enum WriteAction {
         /// Whether a record there is replaced.
         replace: bool,
     },
+    /// Set the value without a look at what was there, which is most of the work of applying a
+    /// put: the answer is [`OperationResult::Written`].
+    PutBlind {
+        /// The new value.
+        value: Bytes,
+        /// When the record ends, judged by the entry's HLC.
+        expires: Option<Hlc>,
+    },
 }
 
 impl WriteAction {
     /// Bytes of the value that it brings.
     pub fn value_bytes(&self) -> usize {
         match self {
-            Self::Put { value, .. } | Self::CompareAndSet { value, .. } => value.len(),
+            Self::Put { value, .. }
+            | Self::PutBlind { value, .. }
+            | Self::CompareAndSet { value, .. } => value.len(),
             Self::Rename { to, .. } => to.len(),
             Self::Delete | Self::Add { .. } | Self::CompareAndDelete { .. } => 0,
         }
@@ -145,15 +155,26 @@ pub enum OperationResult {
         /// The version that it will have.
         version: Version,
     },
+    /// It took effect, and nobody looked whether there was a record before.
+    Written {
+        /// The version that it wrote.
+        version: Version,
+    },
 }
 
 impl OperationResult {
+    /// Whether it took effect, for good or unless the leader is lost first.
+    pub fn is_done(&self) -> bool {
+        self.version().is_some()
+    }
+
     /// The version that was written, if it took effect.
     pub fn version(&self) -> Option<Version> {
         match self {
             Self::Done { version, .. }
             | Self::Counted { version, .. }
-            | Self::Provisional { version } => Some(*version),
+            | Self::Provisional { version }
+            | Self::Written { version } => Some(*version),
             _ => None,
         }
     }

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use evenkeel_shared::client::{
     ClientError, Freshness, Pool, PoolConfig, StoreClientConfig, StoreHandle,
 };
-use evenkeel_shared::command::OperationResult;
 use evenkeel_shared::ids::{ClientId, KeyspaceId};
 use evenkeel_shared::service::store::{ReadReply, WriteReply};
 use evenkeel_shared::view::SyncPolicy;
@@ -101,7 +100,7 @@ impl Client {
 
 /// Whether a write was acknowledged.
 pub(crate) fn is_done(reply: &Result<WriteReply, ClientError>) -> bool {
-    matches!(reply, Ok(reply) if matches!(reply.result, OperationResult::Done { .. }))
+    matches!(reply, Ok(reply) if reply.result.is_done())
 }
 
 /// Does the same with each item, a few at a time; what each has to say is gathered.

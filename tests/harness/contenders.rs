@@ -94,7 +94,10 @@ impl Contender {
             0..4 => self.get(key).await,
             4..7 => {
                 let value = self.fresh();
-                let put = WriteAction::Put { value: value.clone(), expires: None };
+                let put = match self.draw(2) {
+                    0 => WriteAction::Put { value: value.clone(), expires: None },
+                    _ => WriteAction::PutBlind { value: value.clone(), expires: None },
+                };
                 self.write(key, Action::Put(value), put).await;
             }
             7 => self.write(key, Action::Delete, WriteAction::Delete).await,
@@ -141,6 +144,9 @@ impl Contender {
             outcome = match answer.map(|reply| reply.result) {
                 Ok(OperationResult::Done { version, existed }) => {
                     Outcome::Written { version, existed: Some(existed) }
+                }
+                Ok(OperationResult::Written { version }) => {
+                    Outcome::Written { version, existed: None }
                 }
                 Ok(OperationResult::ConditionFailed { actual }) => Outcome::Mismatch { actual },
                 Ok(OperationResult::NotOwned | OperationResult::TooManyClients)

@@ -9,6 +9,7 @@ mod image;
 mod raft;
 mod read;
 mod rows;
+mod run;
 mod scrub;
 mod snapshot;
 mod state;

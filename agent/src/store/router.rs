@@ -141,6 +141,9 @@ impl Router {
             WriteAction::Put { value, expires } => {
                 WriteAction::Put { value, expires: end.or(expires) }
             }
+            WriteAction::PutBlind { value, expires } => {
+                WriteAction::PutBlind { value, expires: end.or(expires) }
+            }
             WriteAction::CompareAndSet { expected, value, expires } => {
                 WriteAction::CompareAndSet { expected, value, expires: end.or(expires) }
             }

@@ -130,7 +130,7 @@ impl State {
         let version =
             Version { shard: shard_of(slot), epoch: Epoch(1), term: 1, index: self.index + 1 };
         let value = match action {
-            WriteAction::Put { value, .. } => Some(value),
+            WriteAction::Put { value, .. } | WriteAction::PutBlind { value, .. } => Some(value),
             WriteAction::Delete => None,
             WriteAction::Add { .. }
             | WriteAction::CompareAndDelete { .. }

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evenkeel_shared::client::{ClientError, StoreHandle};
-use evenkeel_shared::command::OperationResult;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
@@ -112,7 +111,7 @@ async fn write_for_ever(store: StoreHandle, pacer: Arc<Mutex<Pacer>>, stats: Arc
         let key = format!("demo/{:05}", random.below(KEYS)).into();
         let began = crate::clock::now();
         match store.put(key, random.bytes(VALUE_BYTES)).await {
-            Ok(reply) if matches!(reply.result, OperationResult::Done { .. }) => {
+            Ok(reply) if reply.result.is_done() => {
                 stats.acknowledge(crate::clock::now().saturating_sub(began));
             }
             Err(ClientError::Unknown { .. }) => {

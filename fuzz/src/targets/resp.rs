@@ -48,7 +48,9 @@ fn apply(records: &mut BTreeMap<Bytes, SeenRecord>, write: Write) -> OperationRe
     let version = samples::version();
     let existed = records.contains_key(&write.key);
     match write.action {
-        WriteAction::Put { value, expires } | WriteAction::CompareAndSet { value, expires, .. } => {
+        WriteAction::Put { value, expires }
+        | WriteAction::PutBlind { value, expires }
+        | WriteAction::CompareAndSet { value, expires, .. } => {
             records.insert(write.key, SeenRecord { value, version, expires });
         }
         WriteAction::Delete | WriteAction::CompareAndDelete { .. } => {

@@ -52,6 +52,7 @@ pub(super) fn actions() -> Vec<WriteAction> {
     };
     vec![
         WriteAction::Put { value: value.clone(), expires: None },
+        WriteAction::PutBlind { value: value.clone(), expires: None },
         WriteAction::Delete,
         expecting(Expected::Absent),
         expecting(Expected::Value(value.clone())),

@@ -126,9 +126,9 @@ impl StoreHandle {
         RequestId { client: self.config.client, sequence, first_attempt }
     }
 
-    /// Sets a value.
+    /// Sets a value, without asking what was there.
     pub async fn put(&self, key: Bytes, value: Bytes) -> Result<WriteReply, ClientError> {
-        self.act(key, WriteAction::Put { value, expires: None }).await
+        self.act(key, WriteAction::PutBlind { value, expires: None }).await
     }
 
     /// Removes a record.

@@ -215,7 +215,9 @@ pub(super) fn done(result: &OperationResult) -> Result<bool, Option<FileError>> 
     let refused =
         |why: &str| Err(Some(FileError::Store(StoreError::Refused { why: why.to_owned() }.into())));
     match result {
-        OperationResult::Done { .. } | OperationResult::Provisional { .. } => Ok(true),
+        OperationResult::Done { .. }
+        | OperationResult::Written { .. }
+        | OperationResult::Provisional { .. } => Ok(true),
         OperationResult::ConditionFailed { .. } => Ok(false),
         OperationResult::Forgotten => Err(None),
         OperationResult::TooManyClients => {

@@ -166,9 +166,7 @@ async fn change(
         let Some((action, ttl_ms)) = decision.write else { return Ok(decision.reply) };
         let write = Write { key: key.clone(), action, ttl_ms };
         match store.write(vec![write], deadline).await?.pop() {
-            Some(Ok(OperationResult::Done { .. } | OperationResult::Provisional { .. })) => {
-                return Ok(decision.reply);
-            }
+            Some(Ok(result)) if result.is_done() => return Ok(decision.reply),
             Some(Ok(OperationResult::ConditionFailed { .. })) => {}
             Some(Ok(other)) => return Err(not_done(&other)),
             Some(Err(error)) => return Err(error),
@@ -224,11 +222,10 @@ fn tell(told: Told, outcomes: Vec<Written>) -> Result<Reply, StoreError> {
         match (told, outcome) {
             (_, OperationResult::Counted { value, .. }) => last = Reply::Integer(value),
             (Told::Removed, OperationResult::Done { existed: true, .. }) => existed += 1,
-            (
-                Told::Whether | Told::RenamedIfFree,
-                OperationResult::Done { .. } | OperationResult::Provisional { .. },
-            ) => last = Reply::Integer(1),
-            (_, OperationResult::Done { .. } | OperationResult::Provisional { .. }) => {}
+            (Told::Whether | Told::RenamedIfFree, result) if result.is_done() => {
+                last = Reply::Integer(1);
+            }
+            (_, result) if result.is_done() => {}
             (
                 Told::Renamed | Told::RenamedIfFree,
                 OperationResult::ConditionFailed { actual: None },

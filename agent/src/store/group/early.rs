@@ -21,18 +21,22 @@ const APPEND_MAX: Duration = Duration::from_millis(500);
 /// What is said of a batch before a quorum has it.
 pub(super) struct Acknowledgement {
     shard: ShardId,
-    /// Whether each put found a record; `None` when others than puts are in it.
-    existed: Option<Vec<bool>>,
+    /// Whether each put found a record, if it looks; `None` when others than puts are in it.
+    existed: Option<Vec<Option<bool>>>,
 }
 
 impl Acknowledgement {
     pub(super) fn of(shard: ShardId, batch: &Batch, machine: &Machine) -> Self {
         let keyspace = machine.status().keyspace.filter(|_| planted::has(Bug::AckBeforeQuorum));
         let puts = batch.operations.iter().map(|operation| {
-            let put = matches!(operation.action, WriteAction::Put { .. });
-            let keyspace = keyspace.filter(|_| put)?;
+            let keyspace = keyspace?;
+            match operation.action {
+                WriteAction::PutBlind { .. } => return Some(None),
+                WriteAction::Put { .. } => {}
+                _ => return None,
+            }
             let there = machine.get(keyspace, operation.slot, &operation.key, batch.hlc);
-            Some(there.ok()?.is_some())
+            Some(Some(there.ok()?.is_some()))
         });
         Self { shard, existed: puts.collect() }
     }
@@ -56,7 +60,10 @@ impl Acknowledgement {
         let (shard, epoch, term) = (self.shard, status.epoch, metrics.current_term);
         let version = Version { shard, epoch, term, index };
         for waiter in waiters.all_mut() {
-            let done = |existed: &bool| OperationResult::Done { version, existed: *existed };
+            let done = |existed: &Option<bool>| match *existed {
+                Some(existed) => OperationResult::Done { version, existed },
+                None => OperationResult::Written { version },
+            };
             let results = existed.get(waiter.range()).unwrap_or_default().iter().map(done);
             let (place, sync) = ((term, index), SyncPolicy::Quorum);
             waiter.answer(Ok(Written { results: results.collect(), place, sync }));

@@ -307,7 +307,10 @@ impl Worker {
         let ahead = (EARLY_IN_FLIGHT + 1) * BATCH_OPERATIONS_MAX;
         let new = if settled { self.machine.surely_new(asked, ahead).await } else { Vec::new() };
         let may = |operation: &Operation, new: &bool| {
-            let plain = matches!(operation.action, WriteAction::Put { .. } | WriteAction::Delete);
+            let plain = matches!(
+                operation.action,
+                WriteAction::Put { .. } | WriteAction::PutBlind { .. } | WriteAction::Delete
+            );
             plain && *new && status.owns(operation.slot)
         };
         let may: Vec<bool> = operations.iter().zip(&new).map(|(one, new)| may(one, new)).collect();

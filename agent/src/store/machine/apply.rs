@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, draws a number or writes to the engine. Each operation sees those
 //! before it, of the same chunk of entries too. Errors are the engine's: every refusal is an answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use evenkeel_shared::command::{
     Applied, Batch, Command, Operation, OperationResult, Record, StoredRecord, SystemReply,
 };
 use evenkeel_shared::event::Event;
-use evenkeel_shared::ids::{IntentId, KeyspaceId};
+use evenkeel_shared::ids::{ClientId, IntentId, KeyspaceId};
 use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::limits::EVENTS_MAX;
 use evenkeel_shared::version::{Hlc, Version};
@@ -29,8 +30,8 @@ use crate::store::engine::{Changes, EngineError, Tree};
 use crate::store::raft::{Entry, LogId, StoredMembership};
 use crate::store::system;
 
-/// The buffer that is kept between entries: most fit, and a large one holds its memory only once.
-const ENCODED_KEPT_BYTES: usize = 64 << 10;
+/// Room for an entry of a few small records as it is hashed; a larger one makes its own.
+const CHAINED_BYTES_USUAL: usize = 4 << 10;
 
 /// Applies entries one after another and gathers what they change.
 pub(super) struct Applier<'a> {
@@ -39,6 +40,8 @@ pub(super) struct Applier<'a> {
     pending: Changes,
     pending_bytes: usize,
     events: Vec<Event>,
+    /// What the entry's requests were answered so far.
+    results: BTreeMap<(ClientId, u64), OperationResult>,
 }
 
 /// What a run of entries changes.
@@ -73,7 +76,14 @@ fn proposed_hlc(command: &Command) -> Hlc {
 impl<'a> Applier<'a> {
     /// Begins with no pending change.
     pub(super) fn new(state: &'a mut State, committed: &'a dyn Tree) -> Self {
-        Self { state, committed, pending: Changes::new(), pending_bytes: 0, events: Vec::new() }
+        Self {
+            state,
+            committed,
+            pending: Changes::new(),
+            pending_bytes: 0,
+            events: Vec::new(),
+            results: BTreeMap::new(),
+        }
     }
 
     /// The time of the last applied entry.
@@ -100,9 +110,7 @@ impl<'a> Applier<'a> {
     /// Applies the next entry.
     pub(super) fn entry(&mut self, entry: Entry) -> Result<Applied, MachineError> {
         let Entry { log_id, payload } = &entry;
-        let encoded = std::mem::take(&mut self.state.encoded);
-        (self.state.meta.chain, self.state.encoded) =
-            chain(self.state.meta.chain, log_id, payload, encoded);
+        self.state.meta.chain = chain(self.state.meta.chain, log_id, payload);
         self.state.meta.hlc = hlc_of(&entry, self.state.meta.hlc);
         self.remember_term(log_id.committed_leader_id().term, log_id.index);
         let Entry { log_id, payload } = entry;
@@ -211,6 +219,7 @@ impl<'a> Applier<'a> {
         for operation in batch.operations {
             results.push(self.operation(operation, version)?);
         }
+        self.write_results()?;
         Ok(Applied::Batch(results))
     }
 
@@ -244,7 +253,7 @@ impl<'a> Applier<'a> {
         }
         let row = rows::data_key(keyspace, operation.slot, &operation.key);
         let result = self.write(&row, operation.action, version)?;
-        self.remember(&request, &result)?;
+        self.remember(&request, &result);
         Ok(result)
     }
 
@@ -306,16 +315,14 @@ pub(super) fn is_expired(record: &Record, now: Hlc) -> bool {
 }
 
 /// The chain value after an entry: equal on two replicas only if they applied the same entries.
-/// Hands the buffer back.
-fn chain(before: u64, log_id: &LogId, payload: &Payload, mut encoded: Vec<u8>) -> (u64, Vec<u8>) {
-    encoded.clear();
+fn chain(before: u64, log_id: &LogId, payload: &Payload) -> u64 {
+    let mut encoded = Vec::with_capacity(CHAINED_BYTES_USUAL);
     for number in [before, log_id.committed_leader_id().term, log_id.index] {
         encoded.extend_from_slice(&number.to_le_bytes());
     }
-    let mut encoded =
+    let encoded =
         postcard::to_extend(payload, encoded).expect("a vector takes every byte of an entry");
     let hash = blake3::hash(&encoded);
     let head = hash.as_bytes().first_chunk().expect("a hash is longer than 8 bytes");
-    encoded.shrink_to(ENCODED_KEPT_BYTES);
-    (u64::from_le_bytes(*head), encoded)
+    u64::from_le_bytes(*head)
 }

@@ -100,6 +100,18 @@ impl Clients {
         }
     }
 
+    /// A client's row.
+    pub(super) fn row(&self, client: ClientId) -> Option<ClientRow> {
+        self.by_id.get(&client).map(|known| known.row)
+    }
+
+    /// Takes over what is remembered of a client once its oldest results are gone.
+    pub(super) fn shorten(&mut self, client: ClientId, row: ClientRow) {
+        if let Some(known) = self.by_id.get_mut(&client) {
+            (known.row.lowest, known.row.count) = (row.lowest, row.count);
+        }
+    }
+
     /// Removes and names the client that has been silent the longest, if its lease has run out.
     pub(super) fn pop_expired(&mut self, now: Hlc) -> Option<ClientId> {
         let (last, client) = *self.by_age.first()?;
@@ -172,7 +184,7 @@ impl Clients {
 /// Results of one client that are remembered at least. In unit tests few, so that they get past it.
 pub(super) const WINDOW: u64 = if cfg!(test) { 8 } else { RESULTS_PER_CLIENT_MAX };
 
-/// When so many are remembered, the oldest go, down to the window.
+/// When so many are remembered, the oldest go, down to about the window.
 pub(super) const REMEMBERED_MAX: u64 = 2 * WINDOW;
 
 /// Whether a lease that began at `since` has run out.

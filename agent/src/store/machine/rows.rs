@@ -30,12 +30,14 @@ pub(super) const EVENTS: u8 = 6;
 
 /// Rows that say when records end: (expiry, keyspace, slot, key) → nothing.
 pub(super) const EXPIRIES: u8 = 7;
-/// Rows of results: (client, sequence) → result.
+/// Rows of results as they were written next: (client, sequence) → result. Still read, too.
 pub(super) const RESULTS: u8 = 8;
 /// The one row of what keyspaces promise.
 pub(super) const PROMISES: &[u8] = &[9];
 /// The two rows of [`super::witness::Witness`].
 pub(super) const WITNESSES: u8 = 10;
+/// Rows of results: (client, first sequence) → [`super::run::Run`].
+pub(super) const RUNS: u8 = 11;
 
 /// Rows of one client in the old ring.
 const RING_ROWS: u64 = 1_024;
@@ -107,17 +109,32 @@ pub(super) fn number_of(key: &[u8]) -> Result<u64, MachineError> {
     number.ok_or_else(|| MachineError::Malformed { what: "a numbered row's key".to_owned() })
 }
 
-/// The row of a request's result.
-pub(super) fn result_key(client: ClientId, sequence: u64) -> Bytes {
-    let mut key = BytesMut::with_capacity(17);
-    key.extend_from_slice(&numbered(RESULTS, client.0));
-    key.extend_from_slice(&sequence.to_be_bytes());
-    key.freeze()
+/// The row of a run of results that begins with this sequence.
+pub(super) fn run_key(client: ClientId, first: u64) -> Bytes {
+    of_sequence(RUNS, client, first)
 }
 
-/// What the keys of a client's results begin with.
+/// What the keys of a client's runs begin with.
+pub(super) fn runs_prefix(client: ClientId) -> Bytes {
+    numbered(RUNS, client.0)
+}
+
+/// The row of a request's result before there were runs.
+pub(super) fn result_key(client: ClientId, sequence: u64) -> Bytes {
+    of_sequence(RESULTS, client, sequence)
+}
+
+/// What the keys of a client's results began with before there were runs.
 pub(super) fn results_prefix(client: ClientId) -> Bytes {
     numbered(RESULTS, client.0)
+}
+
+fn of_sequence(kind: u8, client: ClientId, sequence: u64) -> Bytes {
+    let mut key = BytesMut::with_capacity(17);
+    key.extend_from_slice(&[kind]);
+    key.extend_from_slice(&client.0.to_be_bytes());
+    key.extend_from_slice(&sequence.to_be_bytes());
+    key.freeze()
 }
 
 /// What the keys of a client's results in the old ring begin with.
@@ -134,7 +151,7 @@ pub(super) fn ring_key(client: ClientId, sequence: u64) -> Bytes {
     key.freeze()
 }
 
-/// The sequence in the key of a result row.
+/// The sequence in the key of a result row, the first one in that of a run.
 pub(super) fn sequence_of(key: &[u8]) -> Result<u64, MachineError> {
     let number = key.get(9..).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes);
     number.ok_or_else(|| MachineError::Malformed { what: "a result row's key".to_owned() })

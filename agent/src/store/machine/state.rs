@@ -13,7 +13,7 @@ use evenkeel_shared::view::ClusterFacts;
 use serde::{Deserialize, Serialize};
 
 use super::clients::Clients;
-use super::rows::{self, CLIENTS, EXPIRIES, FACTS, META, PROMISES, RING, TERMS};
+use super::rows::{self, CLIENTS, EXPIRIES, FACTS, META, PROMISES, RESULTS, RING, TERMS};
 use super::witness::Witness;
 use super::{MachineError, Status};
 use crate::store::engine::{RowRange, View};
@@ -108,16 +108,14 @@ pub(super) struct State {
     pub(super) witness: Witness,
     /// The client rows.
     pub(super) clients: Clients,
-    /// Whether there are rows of results as they were first written.
-    pub(super) has_ring: bool,
+    /// Whether there were rows of results as they were written before there were runs.
+    pub(super) has_old_results: bool,
     /// The term rows.
     pub(super) terms: BTreeMap<u64, u64>,
     /// No record ends before this.
     pub(super) expiry_first: Option<Hlc>,
     /// The cluster's facts; only in the system shard.
     pub(super) facts: Option<Arc<ClusterFacts>>,
-    /// Holds an encoded entry while it is hashed, so that none needs memory of its own.
-    pub(super) encoded: Vec<u8>,
 }
 
 impl State {
@@ -140,9 +138,9 @@ impl State {
         }
         let facts = facts(view)?.map(Arc::new);
         let expiry_first = first_expiry(view)?;
-        let has_ring = view.range(RowRange::prefix(&[RING])).next().transpose()?.is_some();
-        let encoded = Vec::new();
-        Ok(Self { shard, meta, witness, clients, has_ring, terms, expiry_first, facts, encoded })
+        let has_any = |kind| view.range(RowRange::prefix(&[kind])).next().transpose();
+        let has_old_results = has_any(RESULTS)?.is_some() || has_any(RING)?.is_some();
+        Ok(Self { shard, meta, witness, clients, has_old_results, terms, expiry_first, facts })
     }
 
     /// Remembers that a record ends then.

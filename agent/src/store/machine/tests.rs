@@ -92,6 +92,12 @@ impl Rig {
         self.batch(hlc, vec![operation]).remove(0)
     }
 
+    /// Rows of a kind.
+    fn count(&self, kind: u8) -> usize {
+        let view = self.machine.inner.tree().view();
+        view.range(crate::store::engine::RowRange::prefix(&[kind])).count()
+    }
+
     fn value(&self, key: &str) -> Option<String> {
         let slot = Slot::of(key.as_bytes());
         let now = self.machine.status().hlc;
@@ -234,15 +240,16 @@ async fn an_ended_record_is_absent_for_reads_conditions_and_hashes() {
 async fn ended_records_are_swept_and_renewed_ones_stay() {
     let mut rig = Rig::serving().await;
     let (end, later) = (START.plus_ms(10), START.plus_ms(99));
-    for (sequence, key) in [(1, "a"), (2, "b"), (3, "c")] {
-        rig.one(START, operation(request(1, sequence, START), key, put_until("v", end)));
+    for (sequence, key) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
+        rig.one(START, operation(request(2, sequence, START), key, put_until("v", end)));
     }
+    let blind = WriteAction::PutBlind { value: Bytes::from_static(b"v"), expires: None };
+    let written = rig.one(START, operation(request(1, 6, START), "d", blind));
+    assert!(matches!(written, OperationResult::Written { .. }), "{written:?}");
     rig.one(START, operation(request(1, 4, START), "b", put_until("v", later)));
     rig.one(START, operation(request(1, 5, START), "c", put("v")));
     rig.command(Command::Barrier { hlc: end });
-    let view = rig.machine.inner.tree().view();
-    let count = |kind| view.range(crate::store::engine::RowRange::prefix(&[kind])).count();
-    assert_eq!((count(rows::DATA), count(rows::EXPIRIES)), (2, 1));
+    assert_eq!((rig.count(rows::DATA), rig.count(rows::EXPIRIES)), (3, 1));
     assert_eq!(rig.machine.inner.core().unwrap().state.expiry_first, Some(later));
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_shared::client::{ClientError, StoreHandle};
-use evenkeel_shared::command::OperationResult;
 use evenkeel_shared::error::AdminError;
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::key::{Slot, SlotRange};
@@ -305,9 +304,10 @@ async fn write_for_ever(store: StoreHandle, key: Bytes, watch: Arc<Watch>) {
         let value = Bytes::copy_from_slice(&number.to_le_bytes());
         match store.put(key.clone(), value).await {
             Ok(reply) => match reply.result {
-                OperationResult::Done { version, .. }
-                | OperationResult::Provisional { version } => watch.acknowledged(version.shard),
-                other => watch.failed(&watch.errors, format!("answered {other:?}")),
+                result => match result.version() {
+                    Some(version) => watch.acknowledged(version.shard),
+                    None => watch.failed(&watch.errors, format!("answered {result:?}")),
+                },
             },
             Err(error @ ClientError::Unknown { .. }) => {
                 watch.failed(&watch.unknown, error.to_string());

@@ -201,7 +201,7 @@ async fn write_until_answered(
     value: Bytes,
     timeout: Duration,
 ) -> (Fate, u64) {
-    let action = WriteAction::Put { value, expires: None };
+    let action = WriteAction::PutBlind { value, expires: None };
     let item = store.item(key.clone(), action);
     let over = crate::clock::now() + timeout;
     let mut unknown = 0;
@@ -238,9 +238,9 @@ async fn write_until_answered(
 /// The version written; or why nothing was; or neither, when the shard can't tell any more.
 fn answered(result: &OperationResult) -> Result<Version, Option<String>> {
     match result {
-        OperationResult::Done { version, .. } | OperationResult::Provisional { version } => {
-            Ok(*version)
-        }
+        OperationResult::Done { version, .. }
+        | OperationResult::Written { version }
+        | OperationResult::Provisional { version } => Ok(*version),
         OperationResult::Forgotten => Err(None),
         OperationResult::TooManyClients => {
             Err(Some("the shard remembers as many clients as it may".into()))

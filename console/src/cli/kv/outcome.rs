@@ -59,7 +59,7 @@ impl WriteRow {
                 let (version, existed) = (Some(*version), Some(*existed));
                 Self { result: "ok", version, existed, ..Self::default() }
             }
-            OperationResult::Provisional { version } => {
+            OperationResult::Written { version } | OperationResult::Provisional { version } => {
                 Self { result: "ok", version: Some(*version), ..Self::default() }
             }
             OperationResult::Counted { version, value } => {

@@ -136,7 +136,7 @@ impl<'a, K: Keys> Sending<'a, K> {
         let keys = self.files.keys.clone();
         let name = self.name.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
-            let item = keys.item(key, WriteAction::Put { value, expires: None });
+            let item = keys.item(key, WriteAction::PutBlind { value, expires: None });
             // Whether an attempt of unknown outcome was the one does not matter: it writes the
             // same under a key that nobody else writes.
             let written = match keys.write(item.clone()).await {

@@ -100,7 +100,7 @@ impl State {
         self.writes += 1;
         let existed = self.rows.contains_key(&item.key);
         let result = match item.action {
-            WriteAction::Put { value, .. } => {
+            WriteAction::Put { value, .. } | WriteAction::PutBlind { value, .. } => {
                 OperationResult::Done { version: self.put(item.key, value), existed }
             }
             WriteAction::CompareAndSet { expected, value, .. }

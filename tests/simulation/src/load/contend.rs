@@ -79,7 +79,10 @@ impl Contender {
             0..4 => drop(self.get(key).await),
             4..7 => {
                 let value = self.fresh();
-                let put = WriteAction::Put { value: value.clone(), expires: None };
+                let put = match self.chance.random_bool(0.5) {
+                    false => WriteAction::Put { value: value.clone(), expires: None },
+                    true => WriteAction::PutBlind { value: value.clone(), expires: None },
+                };
                 self.write(key, Action::Put(value), put).await;
             }
             7 => self.write(key, Action::Delete, WriteAction::Delete).await,
@@ -172,6 +175,9 @@ fn outcome(answer: &Result<OperationResult, ClientError>) -> Outcome {
     match answer {
         Ok(OperationResult::Done { version, existed }) => {
             Outcome::Written { version: *version, existed: Some(*existed) }
+        }
+        Ok(OperationResult::Written { version }) => {
+            Outcome::Written { version: *version, existed: None }
         }
         Ok(OperationResult::ConditionFailed { actual }) => Outcome::Mismatch { actual: *actual },
         // Nobody here counts, or asks for less than a quorum.

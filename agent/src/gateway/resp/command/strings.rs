@@ -22,7 +22,7 @@ pub(super) fn update(key: &Bytes, update: Update) -> Read {
 }
 
 fn put(key: &Bytes, value: &Bytes) -> Write {
-    let action = WriteAction::Put { value: value.clone(), expires: None };
+    let action = WriteAction::PutBlind { value: value.clone(), expires: None };
     Write { key: key.clone(), action, ttl_ms: None }
 }
 
@@ -67,7 +67,9 @@ fn set_as(key: &Bytes, value: &Bytes, life: Life, how: (Condition, bool)) -> Rea
     let (key, value) = (key.clone(), value.clone());
     let (condition, get) = how;
     let action = match how {
-        (Condition::Always, false) if life != Life::Kept => WriteAction::Put { value, expires },
+        (Condition::Always, false) if life != Life::Kept => {
+            WriteAction::PutBlind { value, expires }
+        }
         (Condition::IfAbsent, false) => {
             WriteAction::CompareAndSet { expected: Expected::Absent, value, expires }
         }

@@ -94,7 +94,9 @@ impl Memory {
             records.insert(key.clone(), SeenRecord { value, version, expires });
         };
         match action {
-            WriteAction::Put { value, expires } => set(value, expires),
+            WriteAction::Put { value, expires } | WriteAction::PutBlind { value, expires } => {
+                set(value, expires)
+            }
             WriteAction::CompareAndSet { expected, value, expires } => {
                 if !holds(&expected) {
                     return failed;

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::store::machine::clients::WINDOW;
+use crate::store::machine::run::RUN_SPAN;
 
 /// One generated step.
 #[derive(Clone, Debug)]
@@ -31,6 +32,7 @@ struct Draft {
 #[derive(Clone, Debug)]
 enum DraftAction {
     Put { value: u8, lives_ms: Option<u64> },
+    PutBlind { value: u8, lives_ms: Option<u64> },
     Delete,
     CasAbsent { value: u8 },
     CasValue { expected: u8, value: u8 },
@@ -43,6 +45,8 @@ fn drafts() -> impl Strategy<Value = Draft> {
     let action = prop_oneof![
         (0..3_u8, proptest::option::of(0..3_000_u64))
             .prop_map(|(value, lives_ms)| DraftAction::Put { value, lives_ms }),
+        (0..3_u8, proptest::option::of(0..3_000_u64))
+            .prop_map(|(value, lives_ms)| DraftAction::PutBlind { value, lives_ms }),
         Just(DraftAction::Delete),
         (0..3_u8).prop_map(|value| DraftAction::CasAbsent { value }),
         (0..3_u8).prop_map(|expected| DraftAction::DeleteValue { expected }),
@@ -76,6 +80,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Model {
     records: BTreeMap<Bytes, Record>,
     answers: BTreeMap<(u64, u64), OperationResult>,
+    /// Sequences answered by the entry at hand.
+    fresh: BTreeMap<u64, Vec<u64>>,
+    /// Sequences that go together, by each client's lowest of them.
+    runs: BTreeMap<u64, BTreeMap<u64, Vec<u64>>>,
     seen: BTreeMap<u64, Hlc>,
     /// Below this, each client's answers are forgotten.
     lowest: BTreeMap<u64, u64>,
@@ -89,6 +97,7 @@ impl Model {
         if self.seen.get(&client).is_some_and(|last| last.0 + lease < now.0) {
             self.seen.remove(&client);
             self.lowest.remove(&client);
+            self.runs.remove(&client);
             self.answers.retain(|(other, _), _| *other != client);
         }
         let below = self.lowest.get(&client).is_some_and(|lowest| sequence < *lowest);
@@ -106,16 +115,36 @@ impl Model {
         let last = self.seen.entry(client).or_default();
         *last = (*last).max(now).max(first_attempt);
         self.answers.insert((client, sequence), answer.clone());
-        let mine = || self.answers.keys().filter(|(other, _)| *other == client);
-        let (window, most) = (usize::try_from(WINDOW).unwrap(), mine().count());
-        if most >= 2 * window {
-            let lowest = mine().map(|(_, sequence)| *sequence).nth(most - window).unwrap();
-            // What lies between the last that went and the first that stays is not forgotten.
-            let gone = mine().map(|(_, sequence)| *sequence).nth(most - window - 1).unwrap();
-            self.lowest.insert(client, gone + 1);
-            self.answers.retain(|(other, at), _| *other != client || *at >= lowest);
-        }
+        self.fresh.entry(client).or_default().push(sequence);
         answer
+    }
+
+    /// Ends an entry: its answers go together by client, as far as they lie close to each other, and
+    /// later are forgotten together.
+    fn end_entry(&mut self) {
+        for (client, mut sequences) in std::mem::take(&mut self.fresh) {
+            sequences.sort_unstable();
+            let runs = self.runs.entry(client).or_default();
+            let mut first = None;
+            for sequence in sequences {
+                let begins = first.filter(|first| sequence < first + RUN_SPAN).unwrap_or(sequence);
+                first = Some(begins);
+                runs.entry(begins).or_default().push(sequence);
+            }
+            let count = |runs: &BTreeMap<u64, Vec<u64>>| runs.values().map(Vec::len).sum::<usize>();
+            let window = usize::try_from(WINDOW).unwrap();
+            if count(runs) < 2 * window {
+                continue;
+            }
+            while count(runs) > window + usize::try_from(RUN_SPAN).unwrap() {
+                let (_, gone) = runs.pop_first().unwrap();
+                let lowest = self.lowest.entry(client).or_default();
+                *lowest = (*lowest).max(gone.last().unwrap() + 1);
+                for sequence in gone {
+                    self.answers.remove(&(client, sequence));
+                }
+            }
+        }
     }
 
     fn write(&mut self, operation: &Operation, version: Version, hlc: Hlc) -> OperationResult {
@@ -159,7 +188,9 @@ impl Model {
                 }
                 return OperationResult::Done { version, existed: there.is_some() };
             }
-            WriteAction::Put { value, expires } => (value, *expires),
+            WriteAction::Put { value, expires } | WriteAction::PutBlind { value, expires } => {
+                (value, *expires)
+            }
             WriteAction::CompareAndSet { expected, value, expires } => {
                 if !holds(expected, before) {
                     let actual = before.map(|record| record.version);
@@ -170,6 +201,9 @@ impl Model {
         };
         let record = Record { value: value.clone(), version, hlc, expires };
         self.records.insert(operation.key.clone(), record);
+        if matches!(operation.action, WriteAction::PutBlind { .. }) {
+            return OperationResult::Written { version };
+        }
         OperationResult::Done { version, existed }
     }
 }
@@ -191,6 +225,10 @@ fn operation_of(draft: &Draft, now: Hlc) -> Operation {
     let value = |value: u8| Bytes::from(vec![value; 3]);
     let action = match draft.action.clone() {
         DraftAction::Put { value: byte, lives_ms } => WriteAction::Put {
+            value: value(byte),
+            expires: lives_ms.map(|milliseconds| now.plus_ms(milliseconds)),
+        },
+        DraftAction::PutBlind { value: byte, lives_ms } => WriteAction::PutBlind {
             value: value(byte),
             expires: lives_ms.map(|milliseconds| now.plus_ms(milliseconds)),
         },
@@ -224,6 +262,8 @@ async fn play(steps: &[Step], group: usize) -> Result<(Status, ContentAt), TestC
     let mut model = Model {
         records: BTreeMap::new(),
         answers: BTreeMap::new(),
+        fresh: BTreeMap::new(),
+        runs: BTreeMap::new(),
         seen: BTreeMap::new(),
         lowest: BTreeMap::new(),
         open: true,
@@ -266,6 +306,7 @@ async fn play(steps: &[Step], group: usize) -> Result<(Status, ContentAt), TestC
                     operations.iter().map(|draft| operation_of(draft, clock)).collect();
                 let answers = operations.iter().map(|one| model.operation(one, version, hlc));
                 wanted.push(Applied::Batch(answers.collect()));
+                model.end_entry();
                 EntryPayload::Normal(Command::Batch(Batch { hlc: clock, operations }))
             }
         };

@@ -4,6 +4,7 @@ use super::*;
 use crate::store::engine::Changes;
 use crate::store::machine::clients::{REMEMBERED_MAX, WINDOW};
 use crate::store::machine::rows;
+use crate::store::machine::run::RUN_SPAN;
 
 #[tokio::test]
 async fn rule_17_a_retry_answers_what_the_first_attempt_did() {
@@ -35,9 +36,10 @@ async fn rule_17_a_retry_from_below_the_window_or_past_its_lease_is_forgotten() 
     let last = operation(request(1, sequence(REMEMBERED_MAX), START), "k", put("b"));
     done(&rig.one(START, last));
     assert_eq!(rig.one(START, write(0)), OperationResult::Forgotten);
-    assert_eq!(rig.one(START, write(REMEMBERED_MAX - 1 - WINDOW)), OperationResult::Forgotten);
+    let gone = REMEMBERED_MAX - WINDOW - RUN_SPAN;
+    assert_eq!(rig.one(START, write(gone - 1)), OperationResult::Forgotten);
     rig.reopen().await;
-    let kept = rig.one(START, write(REMEMBERED_MAX - WINDOW));
+    let kept = rig.one(START, write(gone));
     assert!(matches!(kept, OperationResult::Done { existed: true, .. }), "{kept:?}");
     assert_eq!(rig.value("k").as_deref(), Some("b"), "it was answered, not applied");
     let lease_ms = u64::try_from(CLIENT_LEASE.as_millis()).unwrap();
@@ -45,6 +47,53 @@ async fn rule_17_a_retry_from_below_the_window_or_past_its_lease_is_forgotten() 
     let old = operation(request(9, 1, START), "k", put("a"));
     assert_eq!(rig.one(later, old), OperationResult::Forgotten);
     assert_eq!(rig.value("k").as_deref(), Some("b"));
+}
+
+#[tokio::test]
+async fn rule_17_what_one_entry_answered_to_one_client_is_one_row_for_each_run() {
+    let mut rig = Rig::serving().await;
+    let write = |sequence, key, value| operation(request(1, sequence, START), key, put(value));
+    let sequences = [5, 9, 6, 8, 20];
+    let writes = sequences.map(|sequence| write(sequence, "k", "a"));
+    let answers = rig.batch(START, writes.to_vec());
+    let runs = |rig: &Rig| rig.count(rows::RUNS);
+    // 5 to 8, 9, and 20: a run spans four sequences here.
+    assert_eq!(runs(&rig), 3);
+    rig.reopen().await;
+    for (sequence, answer) in sequences.into_iter().zip(&answers) {
+        assert_eq!(rig.one(START, write(sequence, "k", "b")), *answer, "{sequence}");
+    }
+    // 7 was overtaken by all of them: it lies in the middle of a run, and was never applied.
+    assert!(done(&rig.one(START, write(7, "k", "c"))).1);
+    assert_eq!((runs(&rig), rig.value("k").as_deref()), (4, Some("c")));
+}
+
+#[tokio::test]
+async fn rule_17_results_without_runs_are_still_known_and_go_in_their_turn() {
+    let mut rig = Rig::serving().await;
+    let write = |sequence| operation(request(7, sequence, START), "k", put("a"));
+    let mut answers = Vec::new();
+    let tree = rig.machine.inner.tree();
+    for sequence in 0..WINDOW {
+        let answer = rig.one(START, write(sequence));
+        let changes = Changes::from([
+            (rows::run_key(ClientId(7), sequence), None),
+            (rows::result_key(ClientId(7), sequence), Some(rows::encode(&answer))),
+        ]);
+        tree.commit(changes).unwrap();
+        answers.push(answer);
+    }
+    rig.reopen().await;
+    for (sequence, answer) in (0..WINDOW).zip(&answers) {
+        assert_eq!(rig.one(START, write(sequence)), *answer);
+    }
+    for sequence in WINDOW..REMEMBERED_MAX {
+        done(&rig.one(START, write(sequence)));
+    }
+    let gone = REMEMBERED_MAX - WINDOW - RUN_SPAN;
+    assert_eq!(rig.count(rows::RESULTS), usize::try_from(WINDOW - gone).unwrap());
+    assert_eq!(rig.one(START, write(gone - 1)), OperationResult::Forgotten);
+    assert_eq!(rig.one(START, write(gone)), answers[usize::try_from(gone).unwrap()]);
 }
 
 #[tokio::test]
@@ -57,7 +106,7 @@ async fn rule_17_results_of_the_old_ring_are_still_known() {
     let tree = rig.machine.inner.tree();
     let changes = Changes::from([
         (rows::client_key(client), Some(head)),
-        (rows::result_key(client, 5), None),
+        (rows::run_key(client, 5), None),
         (rows::ring_key(client, 5), Some(rows::encode(&ring))),
     ]);
     tree.commit(changes).unwrap();

@@ -147,7 +147,7 @@ async fn through_store(store: &StoreHandle, request: Request) -> Result<u64, Fai
             store.put(key, value).await.map(|_| 0).map_err(Failure::Client)
         }
         Request::Put(keys, value) => {
-            let put = || WriteAction::Put { value: value.clone(), expires: None };
+            let put = || WriteAction::PutBlind { value: value.clone(), expires: None };
             let items = keys.into_iter().map(|key| store.item(key, put())).collect();
             let reply = store.write_batch(items).await.map_err(Failure::Client)?;
             for part in reply.parts {
