@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use evenkeel_shared::event::Event;
-use evenkeel_shared::heartbeat::{Claim, PeerReport, RaftRole, Report};
+use evenkeel_shared::heartbeat::{Claim, PeerReport, RaftRole, ReplicaStatus, Report};
 use evenkeel_shared::ids::{Incarnation, NodeId};
 use evenkeel_shared::limits::EVENTS_PER_REPLY_MAX;
 use evenkeel_shared::view::{ClusterFacts, ClusterView};
@@ -129,11 +129,7 @@ impl Observer {
             revision: Some(facts.revision),
             dead: dead.copied().collect(),
             claims: claims.collect(),
-            replicas: held
-                .iter()
-                .map(|held| held.status.clone())
-                .chain(self.groups.out_of_service())
-                .collect(),
+            replicas: self.groups.statuses(),
         }
     }
 
@@ -150,10 +146,10 @@ impl Observer {
 
     /// What consoles are told of this node.
     pub fn report(&self) -> Report {
-        let held = self.groups.held();
-        let leads = held
-            .iter()
-            .filter(|held| held.group.role == RaftRole::Leader && !held.group.shard.is_system());
+        let leads = |status: &ReplicaStatus| {
+            let leads = status.role == RaftRole::Leader && !status.shard.is_system();
+            leads.then_some((status.shard, status.ops_s))
+        };
         let facts = self.facts.borrow().clone();
         let records = self.pulse.records();
         let peer = |node: &NodeId| {
@@ -175,7 +171,7 @@ impl Observer {
             load: self.groups.load(),
             revision: facts.revision,
             peers: facts.nodes.keys().filter(|node| **node != self.me.node).map(peer).collect(),
-            leads: leads.map(|held| (held.group.shard, held.status.ops_s)).collect(),
+            leads: self.groups.statuses().iter().filter_map(leads).collect(),
         }
     }
 }

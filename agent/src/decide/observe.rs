@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_shared::heartbeat::{Claim, RaftRole, ReplicaStatus};
-use evenkeel_shared::ids::{NodeId, ReplicaId};
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::view::{
     ClusterFacts, NodeFacts, NodeIntent, NodeState, Observer, ReplicaRole, ShardFacts,
 };
@@ -36,10 +36,41 @@ pub fn observe(
         seen.since_unix_ms = known.map_or(now_unix_ms, |known| known.since_unix_ms);
         observed.nodes.insert(node.id, seen);
     }
+    let mut by_shard = by_shard(heard);
     for shard in facts.shards.values() {
-        observed.shards.insert(shard.id, shard_observed(shard, heard));
+        let heard = by_shard.remove(&shard.id).unwrap_or_default();
+        observed.shards.insert(shard.id, shard_observed(shard, &heard));
     }
     observed
+}
+
+/// What was heard of one shard.
+#[derive(Default)]
+struct HeardOfShard<'a> {
+    /// What its replicas on nodes that can be relied on say of themselves.
+    statuses: BTreeMap<ReplicaId, &'a ReplicaStatus>,
+    /// The claim of the highest term among nodes that are not held dead.
+    claim: Option<(NodeId, Claim)>,
+}
+
+/// What was heard, by shard: looked through once, however many shards there are.
+fn by_shard(heard: &HeardNodes) -> BTreeMap<ShardId, HeardOfShard<'_>> {
+    let mut shards: BTreeMap<ShardId, HeardOfShard<'_>> = BTreeMap::new();
+    for (node, seen) in heard {
+        let replicas = seen.replicas.iter().filter(|_| speaks(seen));
+        for status in replicas {
+            shards.entry(status.shard).or_default().statuses.insert(status.replica, status);
+        }
+        let claims = seen.claims.iter().filter(|_| seen.verdict != VerdictState::Dead);
+        for claim in claims {
+            let known = &mut shards.entry(claim.shard).or_default().claim;
+            let rank = |(node, claim): (NodeId, Claim)| (claim.term, claim.committed, node);
+            if known.is_none_or(|known| rank((*node, *claim)) >= rank(known)) {
+                *known = Some((*node, *claim));
+            }
+        }
+    }
+    shards
 }
 
 fn node_observed(facts: &ClusterFacts, node: &NodeFacts, heard: &HeardNodes) -> NodeObserved {
@@ -123,15 +154,8 @@ fn disk_words(used: Option<u64>, total: Option<u64>) -> String {
     format!("disk{full} takes no writes")
 }
 
-fn shard_observed(shard: &ShardFacts, heard: &HeardNodes) -> ShardObserved {
-    let statuses: BTreeMap<ReplicaId, &ReplicaStatus> = heard
-        .values()
-        .filter(|seen| speaks(seen))
-        .flat_map(|seen| &seen.replicas)
-        .filter(|status| status.shard == shard.id)
-        .map(|status| (status.replica, status))
-        .collect();
-    let claim = claim(shard, heard);
+fn shard_observed(shard: &ShardFacts, heard: &HeardOfShard<'_>) -> ShardObserved {
+    let HeardOfShard { statuses, claim } = heard;
     let lost = members(shard, ReplicaRole::Lost);
     let stopped = |status: &ReplicaStatus| status.role == RaftRole::Stopped;
     let damaged = statuses.iter().filter(|(_, it)| it.damaged.is_some() || stopped(it));
@@ -170,13 +194,4 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardNodes) -> ShardObserved {
 fn replica_observed(status: &ReplicaStatus, leader_last: Option<u64>) -> ReplicaObserved {
     let lag = leader_last.map(|last| last.saturating_sub(status.last));
     ReplicaObserved { lag, filling: status.filling, damaged: status.damaged.clone() }
-}
-
-/// The claim of the highest term among nodes that are not held dead.
-fn claim(shard: &ShardFacts, heard: &HeardNodes) -> Option<(NodeId, Claim)> {
-    let living = heard.iter().filter(|(_, seen)| seen.verdict != VerdictState::Dead);
-    let claims = living.flat_map(|(node, seen)| seen.claims.iter().map(|claim| (*node, *claim)));
-    claims
-        .filter(|(_, claim)| claim.shard == shard.id)
-        .max_by_key(|(node, claim)| (claim.term, claim.committed, *node))
 }

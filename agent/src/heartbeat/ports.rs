@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, ReplicaStatus};
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::{Epoch, NodeId, ShardId};
 use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
 use evenkeel_shared::version::Hlc;
 use futures::future::BoxFuture;
@@ -16,17 +16,22 @@ use crate::decide::room::Obstacle;
 pub struct Held {
     /// For the elector.
     pub group: GroupFacts,
-    /// For peers.
-    pub status: ReplicaStatus,
     /// What it knows to be committed.
     pub committed: u64,
+    /// Count of applied configuration changes.
+    pub epoch: Epoch,
+    /// How many belong to the shard: voters and learners.
+    pub members: (usize, usize),
 }
 
 /// This node's replicas.
 pub trait Groups: Send + Sync {
     /// All of them.
     fn held(&self) -> Vec<Held>;
-    /// Those that are out of service, for peers.
+    /// What they all say of themselves to peers, those that are out of service among them. It costs
+    /// more than [`Groups::held`].
+    fn statuses(&self) -> Vec<ReplicaStatus>;
+    /// Those that are out of service.
     fn out_of_service(&self) -> Vec<ReplicaStatus>;
     /// One of them.
     fn held_one(&self, shard: ShardId) -> Option<Held>;

@@ -259,9 +259,7 @@ impl Pulse {
         });
         let claims: Vec<Claim> = claims.collect();
         state.note_committed(now, &claims);
-        let out_of_service = self.groups.out_of_service();
-        let statuses = || held.iter().map(|held| &held.status).chain(&out_of_service);
-        let mark = list_mark(statuses());
+        let mark = list_mark(held, &self.groups.out_of_service());
         let changed = std::mem::replace(&mut state.listed, mark) != mark;
         let list = changed || state.sequence.is_multiple_of(BEATS_PER_LIST);
         let dead = |node: &&NodeId| state.detector.verdict(now, **node).state == VerdictState::Dead;
@@ -272,7 +270,7 @@ impl Pulse {
             hlc: self.groups.hlc(),
             load: self.groups.load(),
             claims,
-            replicas: list.then(|| statuses().cloned().collect()),
+            replicas: list.then(|| self.groups.statuses()),
             dead: state.records.keys().filter(dead).copied().collect(),
             revision: self.groups.revision(),
         }

@@ -1,6 +1,7 @@
 //! What every peer said last: load, replicas, claims, and what it holds of others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_shared::heartbeat::{Claim, Heartbeat, Load, ReplicaStatus};
@@ -45,7 +46,7 @@ pub struct PeerRecord {
     /// Its replicas.
     pub replicas: Vec<ReplicaStatus>,
     /// Its last claim of each shard.
-    pub claims: BTreeMap<ShardId, ClaimHeard>,
+    pub claims: Arc<BTreeMap<ShardId, ClaimHeard>>,
     /// What it knows to be committed, of the shards that it leads now.
     pub committed: BTreeMap<ShardId, u64>,
     /// Whom it holds dead.
@@ -72,11 +73,12 @@ impl PeerRecord {
         self.revision = heartbeat.revision;
         self.dead = heartbeat.dead.iter().copied().collect();
         self.committed.clear();
+        let claims = Arc::make_mut(&mut self.claims);
         for claim in &heartbeat.claims {
             self.committed.insert(claim.shard, claim.committed);
             let heard =
                 ClaimHeard { term: claim.term, heard: now, incarnation: heartbeat.incarnation };
-            self.claims.insert(claim.shard, heard);
+            claims.insert(claim.shard, heard);
         }
         if let Some(replicas) = &heartbeat.replicas {
             self.replicas.clone_from(replicas);

@@ -26,7 +26,7 @@ use crate::env::clock::Clock;
 use crate::heartbeat::Pulse;
 use crate::heartbeat::ports::{Groups, Held, Peers};
 use crate::rpc::links::Links;
-use crate::store::group::{Backing, Group, GroupStatus};
+use crate::store::group::{Backing, Group};
 use crate::store::peers::Elections;
 use crate::store::replicas::Replicas;
 use crate::store::router::Leaders;
@@ -130,44 +130,41 @@ impl HeldGroups {
         let stuck = unsynced.is_some_and(|waited| waited > UNSYNCED_MAX);
         group.probe(now);
         let status = group.status();
-        let mut replica = status.replica.clone();
-        replica.ops_s = self.rate(now, &status);
+        let shard = group.shard();
+        let leads = status.role == RaftRole::Leader;
+        let members = status.members;
         let facts = GroupFacts {
-            shard: replica.shard,
-            me: replica.replica,
-            role: replica.role,
-            term: replica.term,
-            leader: replica.leader,
+            shard,
+            me: group.key().replica,
+            role: status.role,
+            term: status.term,
+            leader: status.leader,
             last: status.last_log,
-            voted_at: self.voted_at(now, &status),
-            led_since: self.led_since(now, &status),
-            effective: status.effective,
-            committed: status.committed_voters,
+            voted_at: first_seen(&self.votes, now, shard, status.voted_for_other),
+            led_since: first_seen(&self.led, now, shard, leads.then_some(status.term)),
+            effective: Arc::clone(&members.effective),
+            committed: Arc::clone(&members.committed),
             quorum_acked: status.quorum_acked,
-            claim_earned: replica.role == RaftRole::Leader && !stuck && !group.is_stalled(now),
+            claim_earned: leads && !stuck && !group.is_stalled(now),
             transfer_since: status.transfer_since,
             initialized: status.initialized,
         };
-        Held { group: facts, status: replica, committed: status.committed }
+        Held {
+            group: facts,
+            committed: status.committed,
+            epoch: status.epoch,
+            members: (members.voters.len(), members.learners.len()),
+        }
     }
 
-    fn voted_at(&self, now: Duration, status: &GroupStatus) -> Option<Duration> {
-        first_seen(&self.votes, now, status.replica.shard, status.voted_for_other)
-    }
-
-    fn led_since(&self, now: Duration, status: &GroupStatus) -> Option<Duration> {
-        let leads = status.replica.role == RaftRole::Leader;
-        first_seen(&self.led, now, status.replica.shard, leads.then_some(status.replica.term))
-    }
-
-    fn rate(&self, now: Duration, status: &GroupStatus) -> f64 {
+    fn rate(&self, now: Duration, shard: ShardId, operations: u64) -> f64 {
         let mut rates = self.rates.lock().expect("no holder of this lock panics");
-        let seen = rates.entry(status.replica.shard).or_default();
+        let seen = rates.entry(shard).or_default();
         let seconds = now.saturating_sub(seen.at).as_secs_f64();
         if seconds >= 1.0 {
             #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53rd bit")]
-            let ops_s = status.operations.saturating_sub(seen.operations) as f64 / seconds;
-            *seen = RateSeen { at: now, operations: status.operations, ops_s };
+            let ops_s = operations.saturating_sub(seen.operations) as f64 / seconds;
+            *seen = RateSeen { at: now, operations, ops_s };
         }
         seen.ops_s
     }
@@ -195,6 +192,14 @@ fn first_seen(
 impl Groups for HeldGroups {
     fn held(&self) -> Vec<Held> {
         self.replicas.all().iter().map(|group| self.hold(group)).collect()
+    }
+
+    fn statuses(&self) -> Vec<ReplicaStatus> {
+        let now = self.clock.now();
+        let status = |group: &Arc<Group>| {
+            group.replica_status(self.rate(now, group.shard(), group.operations()))
+        };
+        self.replicas.all().iter().map(status).chain(self.out_of_service()).collect()
     }
 
     fn out_of_service(&self) -> Vec<ReplicaStatus> {

@@ -43,7 +43,7 @@ impl Probe {
     pub fn look(&self) -> Vec<Sight> {
         let Some(replicas) = self.replicas.upgrade() else { return Vec::new() };
         let sight = |group: &std::sync::Arc<crate::store::group::Group>| {
-            let (key, raft) = (group.key(), group.status().replica);
+            let (key, raft) = (group.key(), group.status());
             let machine = group.machine().status();
             Sight {
                 shard: key.shard,

@@ -76,17 +76,17 @@ async fn hand_over(parts: &Arc<Parts>) {
     let moves = leads.map(|group| {
         let (parts, full) = (parts.clone(), full.clone());
         async move {
-            let status = group.status();
+            let (members, followers) = (group.status().members, group.matched());
             let me = group.key().replica;
             let alive = |replica: &ReplicaId| {
                 *replica != me && parts.pulse.verdict(replica.node()).state == VerdictState::Alive
             };
             let matched = |replica: &ReplicaId| {
-                let seen = status.matched.iter().find(|(id, _)| id == replica);
+                let seen = followers.iter().find(|(id, _)| id == replica);
                 seen.map_or(0, |(_, index)| *index)
             };
             let roomy = |replica: &ReplicaId| !full.contains(&replica.node());
-            let voters = status.replica.voters.iter().copied().filter(alive).filter(roomy);
+            let voters = members.voters.iter().copied().filter(alive).filter(roomy);
             let Some(target) = voters.max_by_key(matched) else { return };
             if let Err(error) = group.transfer(target).await {
                 tracing::warn!(shard = %group.shard(), %error, "leadership not handed away");

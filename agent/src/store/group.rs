@@ -40,7 +40,7 @@ use crate::planted::{self, Bug};
 pub use inbound::Inbound;
 use probe::Probe;
 pub use proposer::{Proposer, Queued, Write, Written};
-pub use status::GroupStatus;
+pub use status::{GroupStatus, Members};
 use transfer::HandOver;
 
 /// A leader that leaves something unanswered for this long leads in name only.
@@ -79,6 +79,7 @@ pub struct Group {
     /// The last hand-over that was begun: openraft itself never ends one.
     handing_over: Mutex<Option<HandOver>>,
     operations: AtomicU64,
+    members: Mutex<Arc<Members>>,
     tasks: CancellationToken,
 }
 
@@ -115,6 +116,7 @@ impl Group {
             tasks.clone().run_until_cancelled_owned(tell_roles(raft.clone(), ports.lease.clone())),
         );
         let inbound = Inbound::new(raft.clone(), machine.clone(), key, ports.lease.clone());
+        let members = Members::of(&raft.metrics().borrow_watched());
         Ok(Arc::new(Self {
             key,
             raft,
@@ -129,6 +131,7 @@ impl Group {
             no_room: Mutex::default(),
             handing_over: Mutex::default(),
             operations: AtomicU64::new(0),
+            members: Mutex::new(Arc::new(members)),
             tasks,
         }))
     }

@@ -247,6 +247,11 @@ impl Machine {
         self.inner.status.borrow().clone()
     }
 
+    /// Count of applied configuration changes.
+    pub fn epoch(&self) -> Epoch {
+        self.inner.status.borrow().epoch
+    }
+
     /// Tells of every change of its status.
     pub fn watch_status(&self) -> watch::Receiver<Status> {
         self.inner.status.subscribe()

@@ -122,8 +122,8 @@ mod tests {
             term: 4,
             leader: None,
             last: None,
-            effective: vec![voters],
-            committed: Vec::new(),
+            effective: [voters].into(),
+            committed: [].into(),
             quorum_acked: true,
             led_since: None,
             claim_earned: true,
@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn joint_membership_needs_a_majority_of_both_sets() {
         let mut group = leader(&[1, 2, 3]);
-        group.effective.extend(leader(&[1, 4, 5]).effective);
+        group.effective =
+            group.effective.iter().chain(leader(&[1, 4, 5]).effective.iter()).cloned().collect();
         let mut backers = Backers::from([(NodeId(2), answer(100, 4))]);
         assert_eq!(backing(ms(200), LIMIT, &group, &backers), Backing::NoQuorum);
         backers.insert(NodeId(5), answer(150, 4));

@@ -4,13 +4,14 @@
 //! registry or the detector at one moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_shared::heartbeat::RaftRole;
 use evenkeel_shared::ids::{Incarnation, NodeId, ReplicaId, ShardId};
 
 /// The voters of a membership: one set, or two while it is joint. A majority of each decides.
-pub type VoterSets = Vec<BTreeSet<ReplicaId>>;
+pub type VoterSets = Arc<[BTreeSet<ReplicaId>]>;
 
 /// A log's last entry, as (term, index); `None` for an empty log.
 pub type LastLog = Option<(u64, u64)>;
@@ -51,13 +52,14 @@ pub struct GroupFacts {
 impl GroupFacts {
     /// Everyone who may win: voters of the effective or the committed membership (safety rule 8).
     pub fn electorate(&self) -> BTreeSet<ReplicaId> {
-        self.effective.iter().chain(&self.committed).flatten().copied().collect()
+        self.effective.iter().chain(self.committed.iter()).flatten().copied().collect()
     }
 
     /// Whether this replica may stand for election.
     pub fn may_stand(&self) -> bool {
         let stopped = self.role == RaftRole::Stopped;
-        self.initialized && !stopped && self.electorate().contains(&self.me)
+        let mut sets = self.effective.iter().chain(self.committed.iter());
+        self.initialized && !stopped && sets.any(|set| set.contains(&self.me))
     }
 }
 
@@ -74,7 +76,7 @@ pub struct PeerFacts {
     /// The newest incarnation heard, in a heartbeat or a Hello.
     pub incarnation: Option<Incarnation>,
     /// Its last claim of each shard; one that it dropped stays, with the time it was last heard.
-    pub claims: BTreeMap<ShardId, ClaimHeard>,
+    pub claims: Arc<BTreeMap<ShardId, ClaimHeard>>,
 }
 
 /// A claim and when it was last heard.

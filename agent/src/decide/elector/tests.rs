@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use evenkeel_shared::ids::Incarnation;
 use goldenscript::{ArgumentConsumer, Command, Context};
@@ -65,8 +66,8 @@ impl Node {
                 term: 1,
                 leader: None,
                 last: Some((1, 10)),
-                effective: vec![set.clone()],
-                committed: vec![set],
+                effective: [set.clone()].into(),
+                committed: [set].into(),
                 quorum_acked: true,
                 led_since: None,
                 claim_earned: true,
@@ -134,7 +135,8 @@ impl Runner {
             peer.heard = Some(now);
             peer.incarnation = Some(incarnation);
             if let Some(term) = claim {
-                peer.claims.insert(shard, ClaimHeard { term, heard: now, incarnation });
+                Arc::make_mut(&mut peer.claims)
+                    .insert(shard, ClaimHeard { term, heard: now, incarnation });
             }
         }
         Ok(())

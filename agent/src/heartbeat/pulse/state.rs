@@ -1,6 +1,7 @@
 //! What the pulse remembers between rounds: verdicts, elections, and what every peer said last.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_shared::heartbeat::{Claim, ReplicaStatus, Round};
@@ -60,7 +61,7 @@ impl State {
                 excused: self.detector.excused(now, *node),
                 heard: record.heard,
                 incarnation: self.detector.incarnation(*node),
-                claims: record.claims.clone(),
+                claims: Arc::clone(&record.claims),
             };
             (*node, facts)
         };

@@ -15,7 +15,10 @@ use fjall::{
     Snapshot,
 };
 
+mod flushing;
 mod verify;
+
+use flushing::{Buffer, Flushing};
 
 use super::{Changes, Engine, EngineError, RowRange, Rows, Tree, View};
 
@@ -26,6 +29,8 @@ pub struct FjallLimits {
     pub write_buffers_bytes: u64,
     /// Unflushed rows of one tree.
     pub write_buffer_bytes: u64,
+    /// Rows on their way to disk: with more, commits wait for the one thread that takes them there.
+    pub flushing_bytes: u64,
     /// Blocks kept in memory.
     pub cache_bytes: u64,
     /// Journal files on disk.
@@ -33,11 +38,12 @@ pub struct FjallLimits {
 }
 
 impl Default for FjallLimits {
-    /// A small agent: half of the 32 MiB may be on its way to disk while the other half fills.
+    /// A small agent: 16 MiB fill while others are on their way to disk.
     fn default() -> Self {
         Self {
             write_buffers_bytes: 16 << 20,
             write_buffer_bytes: 8 << 20,
+            flushing_bytes: 32 << 20,
             cache_bytes: 8 << 20,
             journal_bytes: 128 << 20,
         }
@@ -59,6 +65,7 @@ struct Shared {
     limits: FjallLimits,
     /// Trees that somebody holds, for the cap on their write buffers.
     trees: Mutex<BTreeMap<String, Weak<FjallTree>>>,
+    flushing: Flushing,
 }
 
 impl Shared {
@@ -80,7 +87,7 @@ impl FjallEngine {
         let database = opened
             .unwrap_or_else(|_| Err(fjall::Error::Unrecoverable))
             .map_err(|source| explain_open("the database", source))?;
-        let shared = Shared { limits, trees: Mutex::default() };
+        let shared = Shared { limits, trees: Mutex::default(), flushing: Flushing::default() };
         Ok(Self { database, shared: Arc::new(shared) })
     }
 
@@ -104,12 +111,16 @@ impl Engine for FjallEngine {
             .database
             .keyspace(name, options)
             .map_err(|source| explain(name, "open a tree", source))?;
-        let buffered_bytes = AtomicU64::new(keyspace.tree.active_memtable().size());
+        let active = keyspace.tree.active_memtable();
+        let (id, size) = (active.id(), active.size());
+        let active = Active { id, buffer: Arc::downgrade(&(active as Arc<_>)) };
+        let buffered_bytes = AtomicU64::new(size);
         let tree = Arc::new(FjallTree {
             name: name.to_owned(),
             database: self.database.clone(),
             keyspace,
             buffered_bytes,
+            active: Mutex::new(active),
             shared: Arc::clone(&self.shared),
         });
         trees.retain(|_, tree| tree.strong_count() > 0);
@@ -148,12 +159,39 @@ struct FjallTree {
     keyspace: Keyspace,
     /// Bytes of its active write buffer after its last commit.
     buffered_bytes: AtomicU64,
+    /// The write buffer that its last commit went to.
+    active: Mutex<Active>,
     shared: Arc<Shared>,
 }
 
+/// A write buffer, which fjall gives no name that could stand here.
+struct Active {
+    id: u64,
+    buffer: Buffer,
+}
+
 impl FjallTree {
+    /// Looks at the write buffer; one that has been put aside since is on its way to disk.
     fn note_buffer(&self) {
-        self.buffered_bytes.store(self.keyspace.tree.active_memtable().size(), Ordering::Relaxed);
+        let active = self.keyspace.tree.active_memtable();
+        let (id, bytes) = (active.id(), active.size());
+        let bytes_before = self.buffered_bytes.swap(bytes, Ordering::Relaxed);
+        let mut before = self.active.lock().expect("no holder of this lock panics");
+        if before.id != id {
+            let buffer = Arc::downgrade(&(active as Arc<_>));
+            let sealed = std::mem::replace(&mut *before, Active { id, buffer });
+            self.shared.flushing.add(sealed.buffer, bytes_before);
+        }
+    }
+
+    /// Waits while too much is on its way to disk. The one thread that takes it there may be held
+    /// up, too: a wait is bounded, and slows writers down rather than stopping them.
+    fn hold_back(&self) {
+        let most = self.shared.limits.flushing_bytes;
+        if self.shared.flushing.bytes() > most {
+            let under_way = || self.database.outstanding_flushes() > 0;
+            self.shared.flushing.wait_below(most, under_way);
+        }
     }
 
     /// Sends the largest write buffer of the node to disk when all together pass the cap.
@@ -207,7 +245,9 @@ impl Tree for FjallTree {
         }
         batch.commit().map_err(|source| explain(&self.name, "commit", source))?;
         self.note_buffer();
-        self.hold_cap()
+        self.hold_cap()?;
+        self.hold_back();
+        Ok(())
     }
 
     fn view(&self) -> Arc<dyn View> {

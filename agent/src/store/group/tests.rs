@@ -225,8 +225,8 @@ async fn rule_14_a_change_of_voters_names_those_that_it_replaces() {
     leader.change_voters(&[one, two, three], &[one, two]).await.unwrap();
     let stale = leader.change_voters(&[one, two, three], &[one, three]).await;
     assert!(matches!(stale, Err(StoreError::Refused { .. })), "{stale:?}");
-    let voters = leader.status().effective;
-    assert_eq!(voters, [[one, two].into()], "nothing has changed");
+    let members = leader.status().members;
+    assert_eq!(*members.effective, [[one, two].into()], "nothing has changed");
     // Nor does a leader ever take itself out: it would go on leading.
     let itself = leader.change_voters(&[one, two], &[two]).await;
     assert!(matches!(itself, Err(StoreError::Refused { .. })), "{itself:?}");
