@@ -25,6 +25,8 @@ use crate::decide::repair::{RepairSettings, candidates, repair};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(250);
+/// How often a node looks that is not the controller: it only notes since when each state holds.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A new controller looks for this long before it acts: heartbeats must have come.
 const WARM_UP: Duration = Duration::from_millis(1_500);
 /// The first shards are placed when no node has joined for this long.
@@ -63,15 +65,20 @@ impl Controller {
 
     /// Runs for ever; only looks while another node leads the system shard.
     pub async fn run(mut self) {
+        let mut looked = Duration::ZERO;
         loop {
             tokio::time::sleep(ROUND).await;
-            let (facts, observed) = self.operator.observer.observe();
+            let now = self.operator.env.clock.now();
             if !self.operator.observer.is_controller() {
                 self.leads_since = None;
                 self.stop_restoring();
+                if now.saturating_sub(looked) >= LOOK_EVERY {
+                    looked = now;
+                    self.operator.observer.observe();
+                }
                 continue;
             }
-            let now = self.operator.env.clock.now();
+            let (facts, observed) = self.operator.observer.observe();
             if self.nodes.0 != facts.nodes.len() {
                 self.nodes = (facts.nodes.len(), now);
             }

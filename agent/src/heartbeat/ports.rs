@@ -33,6 +33,8 @@ pub trait Groups: Send + Sync {
     fn statuses(&self) -> Vec<ReplicaStatus>;
     /// Those that are out of service.
     fn out_of_service(&self) -> Vec<ReplicaStatus>;
+    /// Whether this node's replica backs a leader of the shard in this term.
+    fn backs(&self, shard: ShardId, claimed: u64) -> bool;
     /// One of them.
     fn held_one(&self, shard: ShardId) -> Option<Held>;
     /// Starts an election, if the replica is still in this term and not leading.

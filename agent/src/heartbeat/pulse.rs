@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use super::ports::{Groups, Held, Peers};
 use super::registry::{PeerRecord, PulseEvent};
 use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
-use crate::decide::elector::backing::{Backed, unbacked};
+use crate::decide::elector::backing::Backed;
 use crate::decide::elector::{Elector, ElectorAction, ElectorConfig, ElectorFacts};
 use crate::env::clock::Clock;
 use list::list_mark;
@@ -142,15 +142,13 @@ impl Pulse {
             tokio::spawn(self.groups.welcome_back(from));
             self.wake.notify_one();
         }
-        let claimed = heartbeat.claims.iter();
-        let held = claimed.clone().filter_map(|claim| self.groups.held_one(claim.shard));
-        let groups = held.map(|held| (held.group.shard, held.group)).collect();
-        let claimed = claimed.map(|claim| (claim.shard, claim.term));
+        let unbacked = heartbeat.claims.iter();
+        let unbacked = unbacked.filter(|claim| !self.groups.backs(claim.shard, claim.term));
         HeartbeatReply {
             incarnation: self.config.incarnation,
             hlc: self.groups.hlc(),
             rounds,
-            unbacked: unbacked(claimed, &groups).collect(),
+            unbacked: unbacked.map(|claim| claim.shard).collect(),
         }
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::load::LoadSampler;
 use crate::decide::detector::VerdictState;
 use crate::decide::elector::GroupFacts;
+use crate::decide::elector::backing::backs;
 use crate::decide::facts::name;
 use crate::decide::room::{Obstacle, Room};
 use crate::env::Env;
@@ -128,8 +129,10 @@ impl HeldGroups {
         let now = self.clock.now();
         let unsynced = self.wal.sync_health().oldest_unsynced;
         let stuck = unsynced.is_some_and(|waited| waited > UNSYNCED_MAX);
-        group.probe(now);
         let status = group.status();
+        if status.role == RaftRole::Leader {
+            group.probe(now);
+        }
         let shard = group.shard();
         let leads = status.role == RaftRole::Leader;
         let members = status.members;
@@ -204,6 +207,13 @@ impl Groups for HeldGroups {
 
     fn out_of_service(&self) -> Vec<ReplicaStatus> {
         self.replicas.out_of_service()
+    }
+
+    fn backs(&self, shard: ShardId, claimed: u64) -> bool {
+        self.replicas.get(shard).is_some_and(|group| {
+            let (role, term, initialized) = group.standing();
+            backs(role, initialized, term, claimed)
+        })
     }
 
     fn held_one(&self, shard: ShardId) -> Option<Held> {

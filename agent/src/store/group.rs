@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::machine::Machine;
 use super::network::Network;
 use super::peers::{Elections, PeerLink};
-use super::raft::{Metrics, Raft};
+use super::raft::{Metrics, MetricsWatch, Raft};
 use super::settings::raft_config;
 use super::wal::{ReplicaKey, Wal};
 use crate::env::Env;
@@ -65,6 +65,8 @@ pub struct GroupPorts {
 pub struct Group {
     key: ReplicaKey,
     raft: Raft,
+    /// Kept rather than made at each look: that touches memory which an idle shard has let go cold.
+    metrics: MetricsWatch,
     machine: Machine,
     wal: Wal,
     env: Env,
@@ -116,10 +118,12 @@ impl Group {
             tasks.clone().run_until_cancelled_owned(tell_roles(raft.clone(), ports.lease.clone())),
         );
         let inbound = Inbound::new(raft.clone(), machine.clone(), key, ports.lease.clone());
-        let members = Members::of(&raft.metrics().borrow_watched());
+        let metrics = raft.metrics();
+        let members = Members::of(&metrics.borrow_watched());
         Ok(Arc::new(Self {
             key,
             raft,
+            metrics,
             machine,
             wal: ports.wal,
             env: ports.env,
@@ -158,18 +162,17 @@ impl Group {
 
     /// Whether Raft believes that this replica leads.
     pub fn is_leader(&self) -> bool {
-        self.raft.metrics().borrow_watched().state == ServerState::Leader
+        self.metrics.borrow_watched().state == ServerState::Leader
     }
 
     /// The node that leads, as this replica believes.
     pub fn leader_node(&self) -> Option<NodeId> {
-        self.raft.metrics().borrow_watched().current_leader.map(ReplicaId::node)
+        self.metrics.borrow_watched().current_leader.map(ReplicaId::node)
     }
 
     /// Whether its Raft core has ended.
     pub fn has_ended(&self) -> bool {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
+        let metrics = self.metrics.borrow_watched();
         metrics.running_state.is_err() || metrics.state == ServerState::Shutdown
     }
 
@@ -185,7 +188,7 @@ impl Group {
 
     /// The term that it is in.
     pub fn term(&self) -> u64 {
-        self.raft.metrics().borrow_watched().current_term
+        self.metrics.borrow_watched().current_term
     }
 
     /// Whether proposals, a read's round or a probe of the Raft core have been under way for too
@@ -195,11 +198,9 @@ impl Group {
         waits.into_iter().any(|waits| waits.is_over(STALLED_AFTER, now))
     }
 
-    /// Asks the Raft core of a leader for a sign of life, once in a while; nobody waits for it.
+    /// Asks the Raft core for a sign of life, once in a while; nobody waits for it.
     pub fn probe(&self, now: Duration) {
-        if self.is_leader() {
-            self.probe.ask(&self.raft, now);
-        }
+        self.probe.ask(&self.raft, now);
     }
 
     /// Whether anybody has initialised the shard here.
@@ -369,7 +370,7 @@ impl Group {
     }
 
     fn metrics(&self) -> Metrics {
-        self.raft.metrics().borrow_watched().clone()
+        self.metrics.borrow_watched().clone()
     }
 }
 

@@ -27,3 +27,5 @@ pub type SnapshotMeta = openraft::alias::SnapshotMetaOf<TypeConfig>;
 pub type Raft = openraft::Raft<TypeConfig, super::machine::Machine>;
 /// What a Raft group says of itself.
 pub type Metrics = openraft::RaftMetrics<TypeConfig>;
+/// The same as it changes.
+pub type MetricsWatch = openraft::alias::WatchReceiverOf<TypeConfig, Metrics>;

@@ -85,18 +85,10 @@ pub fn without_quorum(
         .collect()
 }
 
-/// Which of a peer's claims this node can't back: its own replica has moved past that term, or
-/// there is no replica that could.
-pub fn unbacked<'a>(
-    claims: impl IntoIterator<Item = (ShardId, u64)> + 'a,
-    groups: &'a BTreeMap<ShardId, GroupFacts>,
-) -> impl Iterator<Item = ShardId> + 'a {
-    claims.into_iter().filter_map(|(shard, term)| {
-        let backs = groups.get(&shard).is_some_and(|group| {
-            group.role != RaftRole::Stopped && group.initialized && group.term <= term
-        });
-        (!backs).then_some(shard)
-    })
+/// Whether a replica in this role and term backs a leader that claims another term: it has not moved
+/// past that.
+pub fn backs(role: RaftRole, initialized: bool, term: u64, claimed: u64) -> bool {
+    role != RaftRole::Stopped && initialized && term <= claimed
 }
 
 #[cfg(test)]
@@ -184,13 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn replica_past_the_term_or_missing_does_not_back_a_claim() {
-        let mut groups = BTreeMap::from([(SHARD, leader(&[1, 2, 3]))]);
-        let disowned =
-            |term, groups: &BTreeMap<_, _>| unbacked([(SHARD, term)], groups).collect::<Vec<_>>();
-        assert_eq!(disowned(4, &groups), []);
-        assert_eq!(disowned(3, &groups), [SHARD]);
-        groups.clear();
-        assert_eq!(disowned(4, &groups), [SHARD]);
+    fn replica_past_the_term_or_without_a_membership_does_not_back_a_claim() {
+        assert!(backs(RaftRole::Follower, true, 4, 4));
+        assert!(backs(RaftRole::Follower, true, 3, 4), "the leader's first append is on its way");
+        assert!(!backs(RaftRole::Follower, true, 5, 4));
+        assert!(!backs(RaftRole::Follower, false, 4, 4));
+        assert!(!backs(RaftRole::Stopped, true, 4, 4));
     }
 }

@@ -10,15 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use bytes::Bytes;
+use fjall::compaction::Leveled;
 use fjall::{
     AbstractTree, Database, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable,
     Snapshot,
 };
 
-mod flushing;
 mod verify;
-
-use flushing::{Buffer, Flushing};
 
 use super::{Changes, Engine, EngineError, RowRange, Rows, Tree, View};
 
@@ -29,8 +27,6 @@ pub struct FjallLimits {
     pub write_buffers_bytes: u64,
     /// Unflushed rows of one tree.
     pub write_buffer_bytes: u64,
-    /// Rows on their way to disk: with more, commits wait for the one thread that takes them there.
-    pub flushing_bytes: u64,
     /// Blocks kept in memory.
     pub cache_bytes: u64,
     /// Journal files on disk.
@@ -38,12 +34,11 @@ pub struct FjallLimits {
 }
 
 impl Default for FjallLimits {
-    /// A small agent: 16 MiB fill while others are on their way to disk.
+    /// A small agent: half of the 32 MiB may be on its way to disk while the other half fills.
     fn default() -> Self {
         Self {
             write_buffers_bytes: 16 << 20,
             write_buffer_bytes: 8 << 20,
-            flushing_bytes: 32 << 20,
             cache_bytes: 8 << 20,
             journal_bytes: 128 << 20,
         }
@@ -52,6 +47,9 @@ impl Default for FjallLimits {
 
 /// Values below this are copied out of their block: holding it would cost more than copying.
 const COPY_BYTES_MAX: usize = 4 << 10;
+/// Bytes of one table. A compaction holds every block of the table that it writes: each block's last
+/// key, which the index takes, keeps the block that it was read from.
+const TABLE_BYTES: u64 = 16 << 20;
 /// Files that fjall keeps open; the agent's connections need descriptors too.
 const OPEN_FILES_MAX: usize = 256;
 
@@ -65,7 +63,6 @@ struct Shared {
     limits: FjallLimits,
     /// Trees that somebody holds, for the cap on their write buffers.
     trees: Mutex<BTreeMap<String, Weak<FjallTree>>>,
-    flushing: Flushing,
 }
 
 impl Shared {
@@ -87,7 +84,7 @@ impl FjallEngine {
         let database = opened
             .unwrap_or_else(|_| Err(fjall::Error::Unrecoverable))
             .map_err(|source| explain_open("the database", source))?;
-        let shared = Shared { limits, trees: Mutex::default(), flushing: Flushing::default() };
+        let shared = Shared { limits, trees: Mutex::default() };
         Ok(Self { database, shared: Arc::new(shared) })
     }
 
@@ -106,21 +103,22 @@ impl Engine for FjallEngine {
             return Ok(tree);
         }
         let bytes = self.shared.limits.write_buffer_bytes;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(bytes);
+        let tables = Arc::new(Leveled::default().with_table_target_size(TABLE_BYTES));
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(bytes)
+                .compaction_strategy(Arc::clone(&tables) as _)
+        };
         let keyspace = self
             .database
             .keyspace(name, options)
             .map_err(|source| explain(name, "open a tree", source))?;
-        let active = keyspace.tree.active_memtable();
-        let (id, size) = (active.id(), active.size());
-        let active = Active { id, buffer: Arc::downgrade(&(active as Arc<_>)) };
-        let buffered_bytes = AtomicU64::new(size);
+        let buffered_bytes = AtomicU64::new(keyspace.tree.active_memtable().size());
         let tree = Arc::new(FjallTree {
             name: name.to_owned(),
             database: self.database.clone(),
             keyspace,
             buffered_bytes,
-            active: Mutex::new(active),
             shared: Arc::clone(&self.shared),
         });
         trees.retain(|_, tree| tree.strong_count() > 0);
@@ -159,39 +157,12 @@ struct FjallTree {
     keyspace: Keyspace,
     /// Bytes of its active write buffer after its last commit.
     buffered_bytes: AtomicU64,
-    /// The write buffer that its last commit went to.
-    active: Mutex<Active>,
     shared: Arc<Shared>,
 }
 
-/// A write buffer, which fjall gives no name that could stand here.
-struct Active {
-    id: u64,
-    buffer: Buffer,
-}
-
 impl FjallTree {
-    /// Looks at the write buffer; one that has been put aside since is on its way to disk.
     fn note_buffer(&self) {
-        let active = self.keyspace.tree.active_memtable();
-        let (id, bytes) = (active.id(), active.size());
-        let bytes_before = self.buffered_bytes.swap(bytes, Ordering::Relaxed);
-        let mut before = self.active.lock().expect("no holder of this lock panics");
-        if before.id != id {
-            let buffer = Arc::downgrade(&(active as Arc<_>));
-            let sealed = std::mem::replace(&mut *before, Active { id, buffer });
-            self.shared.flushing.add(sealed.buffer, bytes_before);
-        }
-    }
-
-    /// Waits while too much is on its way to disk. The one thread that takes it there may be held
-    /// up, too: a wait is bounded, and slows writers down rather than stopping them.
-    fn hold_back(&self) {
-        let most = self.shared.limits.flushing_bytes;
-        if self.shared.flushing.bytes() > most {
-            let under_way = || self.database.outstanding_flushes() > 0;
-            self.shared.flushing.wait_below(most, under_way);
-        }
+        self.buffered_bytes.store(self.keyspace.tree.active_memtable().size(), Ordering::Relaxed);
     }
 
     /// Sends the largest write buffer of the node to disk when all together pass the cap.
@@ -245,9 +216,7 @@ impl Tree for FjallTree {
         }
         batch.commit().map_err(|source| explain(&self.name, "commit", source))?;
         self.note_buffer();
-        self.hold_cap()?;
-        self.hold_back();
-        Ok(())
+        self.hold_cap()
     }
 
     fn view(&self) -> Arc<dyn View> {

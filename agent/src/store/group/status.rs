@@ -72,8 +72,7 @@ impl Members {
 impl Group {
     /// What this replica says of itself.
     pub fn status(&self) -> GroupStatus {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
+        let metrics = self.metrics.borrow_watched();
         let members = self.members(&metrics);
         let last_log = self.wal.last(&self.key);
         GroupStatus {
@@ -89,6 +88,14 @@ impl Group {
             initialized: last_log.is_some() || !members.voters.is_empty(),
             members,
         }
+    }
+
+    /// Role and term, and whether anybody has initialised it: what it takes to back a claim.
+    pub fn standing(&self) -> (RaftRole, u64, bool) {
+        let metrics = self.metrics.borrow_watched();
+        let voters = metrics.membership_config.membership().get_joint_config();
+        let initialized = !voters.is_empty() || self.wal.last(&self.key).is_some();
+        (role(&metrics), metrics.current_term, initialized)
     }
 
     /// The same for peers, with a rate that whoever asks has counted.
@@ -122,8 +129,7 @@ impl Group {
 
     /// How far each follower's log matches, when this replica leads.
     pub fn matched(&self) -> Vec<(ReplicaId, u64)> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
+        let metrics = self.metrics.borrow_watched();
         let matched = metrics.replication.iter().flatten().filter_map(|(replica, matched)| {
             matched.as_ref().map(|log_id| (*replica, log_id.index))
         });
