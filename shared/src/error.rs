@@ -84,12 +84,12 @@ impl StoreError {
                 | Self::WrongShard { .. }
                 | Self::NoQuorum { .. }
                 | Self::Unknown { .. }
-                | Self::Busy { .. }
                 | Self::Unavailable { .. }
         )
     }
 
     /// Whether whoever leads has too much to do: asking somebody else, or at once, makes it worse.
+    /// The same request may be sent again after a while.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy { .. })
     }

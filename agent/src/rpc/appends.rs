@@ -29,7 +29,9 @@ const BUNDLE_APPENDS_MAX: usize = 256;
 /// How long a node lets a bundle wait for its slowest append: far longer than a sync.
 const BUNDLE_WAIT: Duration = Duration::from_millis(250);
 
-type Reply = oneshot::Sender<Result<Bytes, LinkError>>;
+/// `None`: the bundle has not waited for it; whoever asked asks again, by itself.
+type Answered = Result<Option<Bytes>, LinkError>;
+type Reply = oneshot::Sender<Answered>;
 
 /// The way of appends to one node.
 #[derive(Clone)]
@@ -43,8 +45,8 @@ impl Appends {
         (Self(sender), bundle(node, lane, receiver))
     }
 
-    /// Carries one append.
-    pub fn send(&self, frame: RaftFrame) -> Answer<Bytes> {
+    /// Carries one append; `None` when it has taken longer than its bundle waited.
+    pub fn send(&self, frame: RaftFrame) -> Answer<Option<Bytes>> {
         let (reply, answer) = oneshot::channel();
         let gone = || LinkError::Unreachable("the link has ended".to_owned());
         let sent = self.0.send((frame, reply)).map_err(|_| gone());
@@ -97,16 +99,11 @@ async fn carry(node: NodeId, lane: LaneSlot, (frames, replies): (Vec<RaftFrame>,
         let why = LinkError::Unreachable(format!("no connection to {node}"));
         return give(replies, &why);
     };
-    // Frames share their bodies: keeping them for a second attempt costs next to nothing.
-    let context = Deadline::after(RAFT_MAX).context();
-    match client.appends(context, frames.clone()).await {
+    match client.appends(Deadline::after(RAFT_MAX).context(), frames).await {
         Ok(answers) if answers.len() == replies.len() => {
-            for ((answer, reply), frame) in answers.into_iter().zip(replies).zip(frames) {
-                match answer {
-                    // Whoever waited may have gone.
-                    Some(answer) => drop(reply.send(answer.map_err(LinkError::Peer))),
-                    None => alone(&lane, frame, reply),
-                }
+            for (answer, reply) in answers.into_iter().zip(replies) {
+                // Whoever waited may have gone.
+                let _ = reply.send(answer.transpose().map_err(LinkError::Peer));
             }
         }
         Ok(answers) => {
@@ -121,18 +118,6 @@ async fn carry(node: NodeId, lane: LaneSlot, (frames, replies): (Vec<RaftFrame>,
             give(replies, &why);
         }
     }
-}
-
-/// Asks again for an append that has taken longer than its bundle waited.
-fn alone(lane: &LaneSlot, frame: RaftFrame, reply: Reply) {
-    let Some(client) = lane.client() else { return };
-    tokio::spawn(async move {
-        let answer = client.raft(Deadline::after(RAFT_MAX).context(), frame).await;
-        let unreachable = |error: RpcError| Err(LinkError::Unreachable(error.to_string()));
-        let answer = answer.map_or_else(unreachable, |answer| answer.map_err(LinkError::Peer));
-        // Whoever waited may have gone.
-        let _ = reply.send(answer);
-    });
 }
 
 fn give(replies: Vec<Reply>, error: &LinkError) {

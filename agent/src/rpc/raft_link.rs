@@ -54,16 +54,20 @@ impl PeerLink for Arc<Links> {
     }
 }
 
-/// Carries one append, in a bundle with others.
+/// Carries one append, in a bundle with others; by itself when it takes longer than they do.
 fn append(links: Arc<Links>, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
     Box::pin(async move {
         let no_link = || LinkError::Unreachable(format!("no link to {node}"));
         let appends = links.appends(node).ok_or_else(no_link)?;
         let slot = links.lane(node, Lane::Raft).ok_or_else(no_link)?;
-        let waiting = Waiting { began: links.now(), links, slot };
-        let answer = appends.send(frame).await;
+        let waiting = Waiting { began: links.now(), links: links.clone(), slot };
+        // A frame shares its body: keeping it for a second attempt costs next to nothing.
+        let answer = appends.send(frame.clone()).await;
         waiting.end(!matches!(answer, Err(LinkError::Unreachable(_))));
-        answer
+        match answer? {
+            Some(answer) => Ok(answer),
+            None => links.raft(node, frame).await,
+        }
     })
 }
 

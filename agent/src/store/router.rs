@@ -101,7 +101,7 @@ impl Router {
                 }
                 Err(error) => error,
             };
-            if request.routing == Routing::Local || error.is_busy() || !error.is_retriable() {
+            if request.routing == Routing::Local || !error.is_retriable() {
                 return Err(retry.last_word(error));
             }
             if error.is_unknown() {
@@ -203,7 +203,7 @@ impl Router {
                 }
                 Err(error) => error,
             };
-            if request.routing == Routing::Local || error.is_busy() || !error.is_retriable() {
+            if request.routing == Routing::Local || !error.is_retriable() {
                 return Err(error);
             }
             retry.pause_read(error).await?;

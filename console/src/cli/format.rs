@@ -116,6 +116,13 @@ pub(crate) fn append(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     std::fmt::Write::write_fmt(text, arguments).expect("memory takes what is written to it");
 }
 
+/// Appends a line for each count that is not 0.
+pub(crate) fn append_counts(text: &mut String, counts: &[(u64, &str)]) {
+    for (number, what) in counts.iter().filter(|(number, _)| *number > 0) {
+        append(text, format_args!("\n{number} {what}"));
+    }
+}
+
 /// Bytes of a key as people read them: what isn't printable is escaped.
 pub(crate) fn key(key: &[u8]) -> String {
     match std::str::from_utf8(key) {

@@ -118,10 +118,7 @@ impl Router {
             Ok(reply) => {
                 for part in reply.parts {
                     // Whoever is busy is not asked at once again.
-                    let again_helps = part
-                        .outcome
-                        .as_ref()
-                        .is_err_and(|error| error.is_retriable() && !error.is_busy());
+                    let again_helps = part.outcome.as_ref().is_err_and(StoreError::is_retriable);
                     if !again_helps && parts.remove(&part.shard).is_some() {
                         let items = part.items.iter().filter_map(|at| all.get(*at as usize));
                         written.push(BatchPart { items: items.copied().collect(), ..part });
@@ -194,11 +191,7 @@ impl Router {
             // A shard that is new may not have heard yet that it owns its slots.
             let elsewhere =
                 matches!(error, StoreError::WrongShard { .. }) && !self.is_of(shard, &request);
-            if request.routing == Routing::Local
-                || elsewhere
-                || error.is_busy()
-                || !error.is_retriable()
-            {
+            if request.routing == Routing::Local || elsewhere || !error.is_retriable() {
                 return Err(retry.last_word(error));
             }
             if error.is_unknown() {

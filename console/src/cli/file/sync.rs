@@ -255,11 +255,10 @@ impl SyncRow {
             self.skipped,
             self.seconds
         );
-        for (number, what) in [(self.failed, "failed"), (self.unknown, "UNKNOWN to the last")] {
-            if number > 0 {
-                format::append(&mut text, format_args!("\n{number} {what}"));
-            }
-        }
+        format::append_counts(
+            &mut text,
+            &[(self.failed, "failed"), (self.unknown, "UNKNOWN to the last")],
+        );
         text
     }
 }

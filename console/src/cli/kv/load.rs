@@ -308,17 +308,16 @@ impl LoadReport {
             self.seconds,
             if self.seconds > 0.0 { format::float(self.files) / self.seconds } else { 0.0 }
         );
-        for (number, what) in [
-            (self.unknown, "unknown for a while"),
-            (self.unresolved, "UNKNOWN to the last"),
-            (self.failed, "failed"),
-            (self.skipped, "skipped: too large"),
-            (self.unreadable, "unreadable"),
-        ] {
-            if number > 0 {
-                format::append(&mut text, format_args!("\n{number} {what}"));
-            }
-        }
+        format::append_counts(
+            &mut text,
+            &[
+                (self.unknown, "unknown for a while"),
+                (self.unresolved, "UNKNOWN to the last"),
+                (self.failed, "failed"),
+                (self.skipped, "skipped: too large"),
+                (self.unreadable, "unreadable"),
+            ],
+        );
         text
     }
 }

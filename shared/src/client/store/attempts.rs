@@ -60,7 +60,7 @@ impl StoreHandle {
                 }
                 Err(Failure::Before(last)) => last,
                 Err(Failure::Busy(error)) => {
-                    let pause = self.busy_pause(busy);
+                    let pause = busy_pause(busy, deadline);
                     if deadline.remaining() > pause {
                         busy += 1;
                         tokio::time::sleep(pause).await;
@@ -89,14 +89,6 @@ impl StoreHandle {
             }
             tokio::time::sleep(RETRY_PAUSE.min(deadline.remaining())).await;
         }
-    }
-
-    /// How long to leave a busy leader alone: longer each time, and not as long as others do.
-    pub(super) fn busy_pause(&self, times: u32) -> Duration {
-        let most = BUSY_PAUSE_FIRST.saturating_mul(1 << times.min(6)).min(BUSY_PAUSE_LONGEST);
-        // Whatever number is at hand is random enough to keep clients from coming back together.
-        let mixed = self.request_id().sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
-        most / 2 + most * u32::try_from(mixed).unwrap_or(0) / 2_048
     }
 
     async fn attempt<T, F, Fut>(
@@ -142,4 +134,12 @@ impl StoreHandle {
             }
         }
     }
+}
+
+/// How long to leave a busy leader alone: longer each time, and not as long as others do.
+pub(super) fn busy_pause(times: u32, deadline: Deadline) -> Duration {
+    let most = BUSY_PAUSE_FIRST.saturating_mul(1 << times.min(6)).min(BUSY_PAUSE_LONGEST);
+    // The nanoseconds that are left differ enough to keep clients from coming back together.
+    let mixed = deadline.remaining().subsec_nanos().wrapping_mul(0x9e37_79b9) >> 22;
+    most / 2 + most * mixed / 2_048
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use super::attempts::Tries;
+use super::attempts::{Tries, busy_pause};
 use super::{ClientError, RETRY_PAUSE, StoreHandle, Target};
 use crate::error::StoreError;
 use crate::ids::{NodeId, ShardId};
@@ -18,11 +18,8 @@ impl StoreHandle {
     /// seen so; what became of each shard's is in the reply. Each leader is sent the keys of all its
     /// shards.
     pub async fn write_batch(&self, items: Vec<WriteItem>) -> Result<BatchReply, ClientError> {
-        let mut cuts = self.by_leader(&items);
-        if cuts.len() == 1
-            && let Some(all) = cuts.pop()
-            && all.len() == items.len()
-        {
+        let cuts = self.by_leader(&items);
+        if cuts.len() == 1 {
             return self.write_together(items).await;
         }
         let of = |cut: &[u32]| {
@@ -104,7 +101,11 @@ impl StoreHandle {
                         tries = Tries::Again;
                         failed.push(part);
                     }
-                    Err(error) if error.is_retriable() && !deadline.is_over() => failed.push(part),
+                    Err(error)
+                        if (error.is_retriable() || error.is_busy()) && !deadline.is_over() =>
+                    {
+                        failed.push(part);
+                    }
                     _ => done.push(part),
                 }
             }
@@ -115,7 +116,7 @@ impl StoreHandle {
             let is_busy = |part: &BatchPart| part.outcome.as_ref().is_err_and(StoreError::is_busy);
             let pause = if failed.iter().any(is_busy) {
                 busy += 1;
-                self.busy_pause(busy - 1)
+                busy_pause(busy - 1, deadline)
             } else {
                 RETRY_PAUSE
             };

@@ -228,17 +228,16 @@ impl BenchReport {
                 ),
             );
         }
-        for (number, what) in [
-            (self.errors, "errors"),
-            (self.busy, "of them said that there is too much to do"),
-            (self.unknown, "of unknown outcome"),
-            (self.missed, "were due and never sent: all clients were waiting, give it more"),
-            (self.not_found, "reads found no record: run `evenkeel bench put` first"),
-        ] {
-            if number > 0 {
-                format::append(&mut text, format_args!("\n{number} {what}"));
-            }
-        }
+        format::append_counts(
+            &mut text,
+            &[
+                (self.errors, "errors"),
+                (self.busy, "of them said that there is too much to do"),
+                (self.unknown, "of unknown outcome"),
+                (self.missed, "were due and never sent: all clients were waiting, give it more"),
+                (self.not_found, "reads found no record: run `evenkeel bench put` first"),
+            ],
+        );
         for reason in &self.reasons {
             format::append(&mut text, format_args!("\n  {reason}"));
         }

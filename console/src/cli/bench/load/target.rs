@@ -62,11 +62,13 @@ impl Failure {
     pub(super) fn is_busy(&self) -> bool {
         match self {
             Self::Client(ClientError::Refused(error)) => matches!(error, StoreError::Busy { .. }),
-            Self::Client(ClientError::Unavailable { last, .. }) => last.contains("busy"),
             Self::Refused(error) => {
-                error.code() == Some("BUSY") || error.code() == Some("TRYAGAIN")
+                error.code() == Some("TRYAGAIN")
+                    && error.detail().is_some_and(|detail| detail.starts_with("busy"))
             }
-            Self::Client(ClientError::Unknown { .. }) | Self::Lost | Self::TooFewReplicas => false,
+            Self::Client(ClientError::Unavailable { .. } | ClientError::Unknown { .. })
+            | Self::Lost
+            | Self::TooFewReplicas => false,
         }
     }
 }
