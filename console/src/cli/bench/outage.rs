@@ -303,11 +303,9 @@ async fn write_for_ever(store: StoreHandle, key: Bytes, watch: Arc<Watch>) {
     for number in 0_u64.. {
         let value = Bytes::copy_from_slice(&number.to_le_bytes());
         match store.put(key.clone(), value).await {
-            Ok(reply) => match reply.result {
-                result => match result.version() {
-                    Some(version) => watch.acknowledged(version.shard),
-                    None => watch.failed(&watch.errors, format!("answered {result:?}")),
-                },
+            Ok(reply) => match reply.result.version() {
+                Some(version) => watch.acknowledged(version.shard),
+                None => watch.failed(&watch.errors, format!("answered {:?}", reply.result)),
             },
             Err(error @ ClientError::Unknown { .. }) => {
                 watch.failed(&watch.unknown, error.to_string());

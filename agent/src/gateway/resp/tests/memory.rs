@@ -95,7 +95,7 @@ impl Memory {
         };
         match action {
             WriteAction::Put { value, expires } | WriteAction::PutBlind { value, expires } => {
-                set(value, expires)
+                set(value, expires);
             }
             WriteAction::CompareAndSet { expected, value, expires } => {
                 if !holds(&expected) {
