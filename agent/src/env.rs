@@ -4,6 +4,7 @@
 //! whole agents on simulated ones.
 
 pub mod clock;
+pub mod faults;
 pub mod fs;
 pub mod net;
 pub mod rng;
@@ -27,6 +28,8 @@ pub struct Env {
     pub usage: Arc<dyn usage::Usage>,
     /// Where blocking work runs.
     pub work: Arc<dyn work::Work>,
+    /// What drills have go wrong in it; `None` where there are no drills.
+    pub faults: Option<Arc<faults::Faults>>,
 }
 
 impl Env {
@@ -39,6 +42,7 @@ impl Env {
             rng: Arc::new(rng::OsRng),
             usage: Arc::new(usage::OwnProcess),
             work: Arc::new(work::Threads::default()),
+            faults: None,
         }
     }
 }

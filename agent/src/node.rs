@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{BoundAddresses, Config, ConfigError};
 use crate::env::Env;
+use crate::env::faults::Faults;
 use crate::env::net::Listener;
 use crate::folder::{Folder, FolderError, Opener};
 use crate::rpc::identity::Identity;
@@ -98,6 +99,7 @@ pub async fn run(
     fittings: Fittings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
+    let env = if config.drills { Faults::between(&env) } else { env };
     let listeners = listen(&env, &config).await?;
     let opener = Opener { name: config.name.clone(), fresh_bits: env.rng.next_u64() };
     let mut folder = {
@@ -113,6 +115,7 @@ pub async fn run(
         ended: ended.child_token(),
         tasks: TaskTracker::new(),
         strangers: Strangers::new(env.clock.clone()),
+        faults: env.faults.clone(),
     };
     server.tasks.spawn(server.clone().run(listeners.rpc));
     tracing::info!(name = config.name, address = request.addresses.rpc, "listening");

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod downtime;
+mod standstill;
 mod stops;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use futures::future::{BoxFuture, FutureExt, pending};
 use futures::stream::{BoxStream, StreamExt};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::backoff::Backoff;
 use crate::env::Env;
@@ -27,12 +29,15 @@ use crate::env::clock::Clock;
 use crate::env::fs::Disk;
 
 pub use downtime::{DOWNTIME_MAX, Downtime};
+pub use standstill::Standstill;
 pub use stops::{Stop, Watch, stops};
 
 /// Marks the child, so that it does not supervise in its turn.
 const CHILD_VARIABLE: &str = "EVENKEEL_SUPERVISED";
 /// How long a child may take to end when asked; handing leaderships away takes well below a second.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Has a supervisor look whether its child wishes to stand still.
+pub const LOOK: Signal = Signal::USR1;
 /// Exit code of a wrong command line: starting it again can't help.
 pub const USAGE: u8 = 2;
 
@@ -73,6 +78,11 @@ struct Running {
     child: Child,
     /// Held, never written to.
     lifeline: Option<ChildStdin>,
+    /// Until when it stands still.
+    frozen: BoxFuture<'static, ()>,
+    /// Its wishes, and the signal that there is one.
+    of: Supervision,
+    looks: tokio::signal::unix::Signal,
 }
 
 /// What to do after a child has ended.
@@ -107,6 +117,7 @@ impl Supervision {
     pub async fn run(&self, mut stops: BoxStream<'static, Stop>) -> Result<u8, SuperviseError> {
         // A wish from before belongs to a child that nobody knows any more.
         drop(Downtime::take(self.disk.as_ref(), &self.data));
+        drop(Standstill::take(self.disk.as_ref(), &self.data));
         let mut backoff = Backoff::default();
         let mut running = self.start()?;
         loop {
@@ -161,6 +172,8 @@ impl Supervision {
     }
 
     fn start(&self) -> Result<Running, SuperviseError> {
+        // Before there is a child that could send it: unheard, it ends a process.
+        let looks = signal(SignalKind::user_defined1()).map_err(SuperviseError::Wait)?;
         let mut child = Command::new(&self.executable)
             .args(&self.arguments)
             .env(CHILD_VARIABLE, "1")
@@ -176,7 +189,8 @@ impl Supervision {
         // Waiting for a child closes its stdin if it is still there.
         let lifeline = child.stdin.take();
         tracing::info!(process = child.id(), "the agent has been started");
-        Ok(Running { child, lifeline })
+        let (frozen, of) = (pending().boxed(), self.clone());
+        Ok(Running { child, lifeline, frozen, of, looks })
     }
 }
 
@@ -195,12 +209,15 @@ impl Running {
                     return Ok((status.map_err(SuperviseError::Wait)?, first));
                 }
                 stop = next_stop(stops) => {
+                    self.thaw();
                     self.pass_on(stop);
                     if first.is_none() {
                         first = Some(stop);
                         patience = tokio::time::sleep(STOP_TIMEOUT).boxed();
                     }
                 }
+                _ = self.looks.recv() => self.look(),
+                () = &mut self.frozen => self.thaw(),
                 () = &mut patience => {
                     tracing::error!("the agent has not ended when asked and is killed");
                     self.child.start_kill().map_err(SuperviseError::Wait)?;
@@ -211,17 +228,40 @@ impl Running {
         }
     }
 
+    /// Has the child stand still, if it wishes to.
+    fn look(&mut self) {
+        match Standstill::take(self.of.disk.as_ref(), &self.of.data) {
+            Ok(Some(Standstill(wait))) => {
+                tracing::info!(?wait, "the agent stands still, as a drill asked");
+                self.send(Signal::STOP);
+                self.frozen = tokio::time::sleep(wait).boxed();
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a drill's wish can't be read"),
+        }
+    }
+
+    /// Lets the child run, whether it stood still or not.
+    fn thaw(&mut self) {
+        self.frozen = pending().boxed();
+        self.send(Signal::CONT);
+    }
+
+    fn send(&self, signal: Signal) {
+        let process = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let Some(process) = process else { return };
+        if let Err(error) = kill_process(process, signal) {
+            tracing::warn!(%error, ?signal, "the agent could not be signalled");
+        }
+    }
+
     fn pass_on(&self, stop: Stop) {
         let signal = match stop {
             Stop::Interrupt => Signal::INT,
             Stop::Terminate | Stop::ParentGone => Signal::TERM,
         };
-        let process = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let Some(process) = process else { return };
         tracing::info!(?stop, piped = self.lifeline.is_some(), "the agent is told to end");
-        if let Err(error) = kill_process(process, signal) {
-            tracing::warn!(%error, "the agent could not be told to end");
-        }
+        self.send(signal);
     }
 }
 

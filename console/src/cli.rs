@@ -10,6 +10,7 @@ mod backup;
 mod bench;
 mod confirm;
 mod console;
+mod drill;
 mod events;
 mod failure;
 #[cfg(test)]
@@ -103,6 +104,7 @@ async fn run(command: Command, session: &Session, hooks: &Hooks) -> Result<Exit,
         Command::File(command) => file::run(session, command).await,
         Command::Keyspace(command) => keyspace::run(session, command).await,
         Command::Node(command) => node::run(session, command).await,
+        Command::Drill(command) => drill::run(session, command).await,
         Command::Shard(command) => shard::run(session, command).await,
         Command::Backup(command) => backup::run(session, command).await,
         Command::Restore(arguments) => restore::run(session, arguments).await,

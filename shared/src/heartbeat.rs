@@ -90,6 +90,8 @@ pub struct Load {
     pub connections: u32,
     /// Whether the disk is so full that the node takes no writes.
     pub disk_low: bool,
+    /// What a drill has go wrong there, in words.
+    pub drill: Option<String>,
 }
 
 /// One replica, as its own node sees it.

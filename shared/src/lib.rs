@@ -8,6 +8,7 @@ pub mod client;
 pub mod command;
 pub mod error;
 pub mod event;
+pub mod fault;
 pub mod files;
 pub mod heartbeat;
 pub mod ids;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::ids::{KeyspaceId, NodeId, ShardId};
 use crate::view::{KeyspaceChange, KeyspaceSpec};
 
@@ -15,6 +16,17 @@ pub enum Action {
         /// How long its supervisor keeps it down, in seconds; `None`: for good.
         down_secs: Option<u32>,
     },
+    /// Let something go wrong on a node for a while: a drill.
+    Fault {
+        /// The node.
+        node: NodeId,
+        /// What.
+        fault: Fault,
+        /// For how long, in seconds.
+        secs: u32,
+    },
+    /// End everything that goes wrong by drills, on every node.
+    Heal,
     /// Move one shard's leadership, losing nothing: refused when it can't be.
     Switchover {
         /// The shard.

@@ -8,6 +8,7 @@ mod console;
 mod damage;
 mod demo;
 mod drill;
+mod faults;
 mod files;
 mod hostile;
 mod keys;

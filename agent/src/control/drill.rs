@@ -1,22 +1,126 @@
-//! Drills on this very process, allowed only where it was started with `--drills`.
+//! Drills: ordered by operators, done by each process to itself, and only where it was started with
+//! `--drills`.
 
 use std::time::Duration;
 
-use rustix::process::{Signal, getpid, kill_process};
+use evenkeel_shared::error::StoreError;
+use evenkeel_shared::fault::{Drill, Fault};
+use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::wire::deadline::Deadline;
+use rustix::process::{Signal, getpid, getppid, kill_process};
 
+use super::operator::Operator;
 use crate::config::Config;
 use crate::env::Env;
-use crate::supervise::{self, Downtime};
+use crate::supervise::{self, Downtime, Standstill};
 
 /// How long the answer has to get out.
 const ANSWER_TIME: Duration = Duration::from_millis(30);
+/// No drill lasts longer: whoever forgets one finds a cluster that has healed.
+const FAULT_MAX: Duration = Duration::from_secs(3_600);
 
-/// Kills this process as `kill -9` would, once its answer is out. A supervisor starts it again
-/// after `down_secs`.
-pub(super) fn die(env: &Env, config: &Config, down_secs: Option<u32>) -> Result<(), String> {
+/// How long the nodes have to say that their drills have ended: a frozen one says nothing.
+const HEAL_MAX: Duration = Duration::from_secs(2);
+
+impl Operator {
+    pub(super) async fn kill(
+        &self,
+        node: NodeId,
+        down_secs: Option<u32>,
+        actor: &str,
+        by: Deadline,
+    ) -> Result<String, StoreError> {
+        let name = self.name(node);
+        match self.order_drill(node, Drill::Die { down_secs }, actor, by).await {
+            // A process that is gone can't answer: that is what was asked for.
+            Ok(_) | Err(StoreError::Unknown { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(match down_secs {
+            Some(seconds) => format!("{name} killed, back in {seconds} s"),
+            None => format!("{name} killed"),
+        })
+    }
+
+    /// Has something go wrong on a node.
+    pub(super) async fn begin_fault(
+        &self,
+        node: NodeId,
+        fault: &Fault,
+        secs: u32,
+        (actor, by): (&str, Deadline),
+    ) -> Result<String, StoreError> {
+        self.order_drill(node, Drill::Begin { fault: fault.clone(), secs }, actor, by).await?;
+        let words = fault.words(|node| self.name(node));
+        Ok(format!("{} {words} for {secs} s", self.name(node)))
+    }
+
+    /// Has a node do something to itself.
+    async fn order_drill(
+        &self,
+        node: NodeId,
+        drill: Drill,
+        actor: &str,
+        by: Deadline,
+    ) -> Result<String, StoreError> {
+        if node == self.system.me {
+            return self.drill(drill, actor).map_err(|why| StoreError::Refused { why });
+        }
+        self.system.orders.drill(node, drill, actor.to_owned(), by).await
+    }
+
+    /// Ends what drills have go wrong, wherever they have.
+    pub(super) async fn heal(&self, actor: &str, by: Deadline) -> Result<String, StoreError> {
+        let facts = self.system.facts();
+        let drilled = facts.nodes.values().filter(|node| node.drills);
+        let by = by.at_most(HEAL_MAX);
+        let healed = drilled.map(async |node| {
+            let healed = self.order_drill(node.id, Drill::Heal, actor, by).await;
+            match healed {
+                Ok(what) if what.is_empty() => None,
+                Ok(what) => Some(format!("{}: {what}", node.name)),
+                Err(error) => Some(format!("{}: not reached ({error})", node.name)),
+            }
+        });
+        let healed = futures::future::join_all(healed).await;
+        let healed: Vec<String> = healed.into_iter().flatten().collect();
+        if healed.is_empty() {
+            return Ok("no drill was under way".to_owned());
+        }
+        Ok(format!("ended: {}", healed.join("; ")))
+    }
+
+    /// Does something to this process, as another agent or a script asks.
+    pub fn drill(&self, drill: Drill, actor: &str) -> Result<String, String> {
+        tracing::warn!(actor, ?drill, "a drill");
+        run(&self.env, &self.config, drill)
+    }
+}
+
+/// Does it; says what was done, in words.
+fn run(env: &Env, config: &Config, drill: Drill) -> Result<String, String> {
     if !config.drills {
         return Err(format!("{} was not started with --drills", config.name));
     }
+    match drill {
+        Drill::Die { down_secs } => die(env, config, down_secs),
+        Drill::Begin { fault, secs } => {
+            let lasts = Duration::from_secs(secs.into());
+            if lasts.is_zero() || lasts > FAULT_MAX {
+                return Err(format!("a fault lasts 1 to {} s, not {secs}", FAULT_MAX.as_secs()));
+            }
+            begin(env, config, fault, lasts)
+        }
+        Drill::Heal => {
+            let ended = env.faults.as_ref().map(|faults| faults.heal()).unwrap_or_default();
+            Ok(ended.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Kills this process as `kill -9` would, once its answer is out. A supervisor starts it again
+/// after `down_secs`.
+fn die(env: &Env, config: &Config, down_secs: Option<u32>) -> Result<String, String> {
     if supervise::is_child() {
         let downtime = match down_secs {
             Some(seconds) => Downtime::For(Duration::from_secs(seconds.into())),
@@ -35,6 +139,34 @@ pub(super) fn die(env: &Env, config: &Config, down_secs: Option<u32>) -> Result<
         tokio::time::sleep(ANSWER_TIME).await;
         // There is nobody left to tell if this fails.
         let _ = kill_process(getpid(), Signal::KILL);
+    });
+    Ok("killed".to_owned())
+}
+
+fn begin(env: &Env, config: &Config, fault: Fault, lasts: Duration) -> Result<String, String> {
+    if fault == Fault::Freeze {
+        freeze(env, config, lasts)?;
+    } else {
+        let faults = env.faults.as_ref().ok_or("this agent has nothing to go wrong")?;
+        faults.begin(fault, lasts);
+    }
+    Ok(String::new())
+}
+
+/// A stopped process can't let itself run again: its supervisor stops it, and lets it go.
+fn freeze(env: &Env, config: &Config, lasts: Duration) -> Result<(), String> {
+    let parent = getppid().filter(|_| supervise::is_child());
+    let parent = parent.ok_or_else(|| {
+        format!("{} has no supervisor to let it run again: start it with --supervise", config.name)
+    })?;
+    Standstill(lasts)
+        .ask(env.disk.as_ref(), &config.data)
+        .map_err(|error| format!("can't leave word for the supervisor: {error}"))?;
+    tokio::spawn(async move {
+        tokio::time::sleep(ANSWER_TIME).await;
+        if let Err(error) = kill_process(parent, supervise::LOOK) {
+            tracing::error!(%error, "the supervisor could not be told to look");
+        }
     });
     Ok(())
 }

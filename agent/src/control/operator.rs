@@ -16,7 +16,7 @@ use evenkeel_shared::wire::deadline::Deadline;
 use super::journal::Journal;
 use super::observer::Observer;
 use super::system::System;
-use super::{backup, drill, keyspace, removal, restore};
+use super::{backup, keyspace, removal, restore};
 use crate::config::Config;
 use crate::decide::blast;
 use crate::decide::facts::Observed;
@@ -152,6 +152,10 @@ impl Operator {
     ) -> Result<String, StoreError> {
         match action {
             Action::Kill { node, down_secs } => self.kill(*node, *down_secs, actor, by).await,
+            Action::Fault { node, fault, secs } => {
+                self.begin_fault(*node, fault, *secs, (actor, by)).await
+            }
+            Action::Heal => self.heal(actor, by).await,
             Action::Switchover { shard, to } => self.switchover(*shard, *to, by).await,
             Action::Failover { shard, to } => self.failover(*shard, *to, by).await,
             Action::Drain { node, undo } => {
@@ -181,26 +185,6 @@ impl Operator {
             Action::RestoreAccept => self.end_restore(by).await,
             Action::RestoreUndo => self.undo_restore(actor, by).await,
         }
-    }
-
-    async fn kill(
-        &self,
-        node: NodeId,
-        down_secs: Option<u32>,
-        actor: &str,
-        by: Deadline,
-    ) -> Result<String, StoreError> {
-        let name = self.name(node);
-        if node == self.system.me {
-            drill::die(&self.env, &self.config, down_secs)
-                .map_err(|why| StoreError::Refused { why })?;
-        } else {
-            self.system.orders.die(node, down_secs, actor.to_owned(), by).await?;
-        }
-        Ok(match down_secs {
-            Some(seconds) => format!("{name} killed, back in {seconds} s"),
-            None => format!("{name} killed"),
-        })
     }
 
     async fn switchover(
@@ -343,12 +327,6 @@ impl Operator {
         let sound = known.replicas.iter().filter(|(_, held)| held.role != ReplicaRole::Lost);
         let hashes = sound.map(|(copy, _)| self.system.content_hash(copy.node(), shard, by));
         futures::future::try_join_all(hashes).await.map_err(admin_error)
-    }
-
-    /// Ends this process: a drill that another agent or a script asks for.
-    pub fn die(&self, down_secs: Option<u32>, actor: &str) -> Result<(), AdminError> {
-        tracing::warn!(actor, ?down_secs, "asked to die");
-        drill::die(&self.env, &self.config, down_secs).map_err(|why| AdminError::Refused { why })
     }
 
     pub(super) fn name(&self, node: NodeId) -> String {

@@ -2,6 +2,7 @@
 
 use evenkeel_shared::command::{Applied, Command};
 use evenkeel_shared::error::StoreError;
+use evenkeel_shared::fault::Drill;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
 use evenkeel_shared::version::Hlc;
@@ -45,5 +46,5 @@ pub trait Orders: Send + Sync {
         by: Deadline,
     ) -> Answer<bool>;
     /// Ends a node at once: a drill.
-    fn die(&self, node: NodeId, down_secs: Option<u32>, actor: String, by: Deadline) -> Answer<()>;
+    fn drill(&self, node: NodeId, drill: Drill, actor: String, by: Deadline) -> Answer<String>;
 }

@@ -24,6 +24,8 @@ pub fn preflight(action: &Action, facts: &ClusterFacts, observed: &Observed) -> 
     let world = World { facts, observed };
     let mut flight = match action {
         Action::Kill { node, down_secs } => world.kill(*node, *down_secs),
+        Action::Fault { node, fault, secs } => world.fault(*node, fault, *secs),
+        Action::Heal => titled("end every drill that is under way".to_owned()),
         Action::Switchover { shard, to } => world.switchover(*shard, *to),
         Action::Failover { shard, to } => world.failover(*shard, *to),
         Action::Drain { node, undo } => world.drain(*node, *undo),

@@ -111,7 +111,11 @@ fn state(
     seen: Option<&Heard>,
     observers: Observer,
 ) -> (NodeState, String) {
-    let why = seen.map_or("not heard of".to_owned(), |seen| seen.why.clone());
+    let drill = seen.and_then(|seen| seen.load.as_ref()?.drill.as_ref());
+    let why = seen.map_or("not heard of".to_owned(), |seen| match drill {
+        Some(drill) => format!("{}; drill: {drill}", seen.why),
+        None => seen.why.clone(),
+    });
     let Observer { against, asked } = observers;
     if against * 2 > asked {
         return (NodeState::Down, why);

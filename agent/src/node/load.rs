@@ -79,6 +79,7 @@ impl LoadSampler {
             connections: reading.connections,
             sync_age_ms: u64::try_from(now.saturating_sub(sync.last_ended).as_millis()).ok(),
             sync_us: u32::try_from(sync.last_took.as_micros()).ok(),
+            drill: self.env.faults.as_ref().and_then(|faults| faults.words()),
             ..last.load.clone()
         }
     }

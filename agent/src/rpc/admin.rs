@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use evenkeel_shared::error::AdminError;
 use evenkeel_shared::event::Event;
+use evenkeel_shared::fault::Drill;
 use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::preflight::{Action, Outcome, Preflight};
 use evenkeel_shared::service::admin::Admin;
@@ -56,12 +57,7 @@ impl Admin for AdminService {
         self.operator.content_hashes(shard, Deadline::of(&context)).await
     }
 
-    async fn die(
-        self,
-        _: Context,
-        down_secs: Option<u32>,
-        actor: String,
-    ) -> Result<(), AdminError> {
-        self.operator.die(down_secs, &actor)
+    async fn drill(self, _: Context, drill: Drill, actor: String) -> Result<String, AdminError> {
+        self.operator.drill(drill, &actor).map_err(|why| AdminError::Refused { why })
     }
 }

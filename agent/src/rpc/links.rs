@@ -96,6 +96,9 @@ impl Links {
 
     /// Dials these nodes, and no others.
     pub fn follow(self: &Arc<Self>, addresses: &BTreeMap<NodeId, String>) {
+        if let Some(faults) = &self.env.faults {
+            faults.know(addresses);
+        }
         let mut peers = self.lock();
         peers.retain(|node, peer| {
             let kept = addresses.contains_key(node);

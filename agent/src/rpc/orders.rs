@@ -5,6 +5,7 @@ use std::sync::Arc;
 use evenkeel_shared::client::Pool;
 use evenkeel_shared::command::{Applied, Command};
 use evenkeel_shared::error::StoreError;
+use evenkeel_shared::fault::Drill;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, PeerClient};
 use evenkeel_shared::version::Hlc;
@@ -83,7 +84,7 @@ impl Orders for LaneOrders {
         })
     }
 
-    fn die(&self, node: NodeId, down_secs: Option<u32>, actor: String, by: Deadline) -> Answer<()> {
+    fn drill(&self, node: NodeId, drill: Drill, actor: String, by: Deadline) -> Answer<String> {
         let address = {
             let facts = self.facts.borrow();
             facts.nodes.get(&node).map(|node| node.addresses.rpc.clone())
@@ -92,10 +93,11 @@ impl Orders for LaneOrders {
         Box::pin(async move {
             let address = address.ok_or_else(|| unreachable(node, "it has no address"))?;
             let admin = pool.admin(&address).await.map_err(|error| unreachable(node, error))?;
-            match admin.die(by.context(), down_secs, actor).await {
-                Ok(Err(error)) => Err(StoreError::Refused { why: error.to_string() }),
-                // A process that is gone can't answer: that is what was asked for.
-                Ok(Ok(())) | Err(_) => Ok(()),
+            match admin.drill(by.context(), drill, actor).await {
+                Ok(answer) => {
+                    answer.map_err(|error| StoreError::Refused { why: error.to_string() })
+                }
+                Err(error) => Err(StoreError::Unknown { why: format!("{node}: {error}") }),
             }
         })
     }

@@ -25,6 +25,7 @@ use super::meter::Meter;
 use super::peer::PeerService;
 use super::store::StoreService;
 use super::watch::Feeder;
+use crate::env::faults::Faults;
 use crate::env::net::Listener;
 use crate::strangers::Strangers;
 
@@ -55,6 +56,8 @@ pub struct Server {
     pub tasks: TaskTracker,
     /// Callers who break the rules.
     pub strangers: Arc<Strangers>,
+    /// What drills have go wrong.
+    pub faults: Option<Arc<Faults>>,
 }
 
 /// A connection's place among all, and among those of others than agents once it is one of them.
@@ -100,7 +103,7 @@ impl Server {
     }
 
     async fn connection(self, stream: BoxStream, from: SocketAddr, mut places: Places) {
-        let judged = hello::answer(stream, |hello| self.judge(hello, &mut places));
+        let judged = hello::answer(stream, |hello| self.judge(hello, from, &mut places));
         let (hello, frames) = match judged.await {
             Ok(judged) => judged,
             Err(error) => return self.tell(from, &error),
@@ -130,7 +133,17 @@ impl Server {
         }
     }
 
-    fn judge(&self, hello: &Hello, places: &mut Places) -> Result<Welcome, String> {
+    fn judge(
+        &self,
+        hello: &Hello,
+        from: SocketAddr,
+        places: &mut Places,
+    ) -> Result<Welcome, String> {
+        if let (Some(faults), Caller::Node { id: Some(id), .. }) = (&self.faults, &hello.caller)
+            && hello.service != Service::Admin
+        {
+            faults.identify(from, *id);
+        }
         let welcome = self.identity.judge(hello)?;
         if !self.services.initialized() {
             return Err(format!("{} is starting", self.identity.name()));

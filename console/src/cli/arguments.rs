@@ -10,6 +10,7 @@ use super::agent::AgentWords;
 use super::backup::BackupCommand;
 use super::bench::BenchCommand;
 use super::console::ConsoleArguments;
+use super::drill::DrillCommand;
 use super::events::EventsArguments;
 use super::file::FileCommand;
 use super::keyspace::KeyspaceCommand;
@@ -92,6 +93,9 @@ pub(crate) enum Command {
     /// Act on a node
     #[command(subcommand)]
     Node(NodeCommand),
+    /// What concerns all drills at once
+    #[command(subcommand)]
+    Drill(DrillCommand),
     /// Act on a shard
     #[command(subcommand)]
     Shard(ShardCommand),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use evenkeel_shared::command::{Expected, OperationResult, RequestId, WriteAction};
 use evenkeel_shared::error::{AdminError, StoreError};
 use evenkeel_shared::event::Event;
+use evenkeel_shared::fault::Drill;
 use evenkeel_shared::heartbeat::Load;
 use evenkeel_shared::ids::{ClusterId, Epoch, Incarnation, KeyspaceId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::key::{Slot, SlotRange};
@@ -284,7 +285,7 @@ impl Admin for Fake {
         Ok((1..=3).map(hash).collect())
     }
 
-    async fn die(self, _: Context, _: Option<u32>, _: String) -> Result<(), AdminError> {
+    async fn drill(self, _: Context, _: Drill, _: String) -> Result<String, AdminError> {
         Err(AdminError::Refused { why: "this is a test".into() })
     }
 }

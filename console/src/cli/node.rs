@@ -2,6 +2,8 @@
 //!
 //! The node is found by name in the same agent's view that computes the preflight.
 
+mod fault;
+
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -22,6 +24,8 @@ pub(crate) enum NodeCommand {
         #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
         down: Option<Duration>,
     },
+    #[command(flatten)]
+    Fault(fault::FaultCommand),
     /// Give all of its replicas away
     Drain(NodeArguments),
     /// Stop draining it
@@ -45,17 +49,21 @@ pub(crate) struct NodeArguments {
 pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit, CliError> {
     let operator = session.operator().await?;
     let view = operator.view(session.timeout()).await?;
-    let (NodeCommand::Kill { node: arguments, .. }
-    | NodeCommand::Drain(arguments)
-    | NodeCommand::Undrain(arguments)
-    | NodeCommand::Evict(arguments)
-    | NodeCommand::Reinit(arguments)) = &command;
+    let arguments = match &command {
+        NodeCommand::Fault(fault) => &fault.arguments().node,
+        NodeCommand::Kill { node: arguments, .. }
+        | NodeCommand::Drain(arguments)
+        | NodeCommand::Undrain(arguments)
+        | NodeCommand::Evict(arguments)
+        | NodeCommand::Reinit(arguments) => arguments,
+    };
     let found = node_named(&view, &arguments.name)?;
     let node = found.id;
     let action = match &command {
         NodeCommand::Kill { down, .. } => {
             Action::Kill { node, down_secs: down.map(whole_seconds).transpose()? }
         }
+        NodeCommand::Fault(fault) => fault.action(&view)?,
         NodeCommand::Drain(_) => Action::Drain { node, undo: false },
         NodeCommand::Undrain(_) => Action::Drain { node, undo: true },
         NodeCommand::Evict(_) => Action::Evict { node },

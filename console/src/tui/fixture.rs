@@ -263,6 +263,7 @@ impl World {
             sync_us: Some(190 + 20 * node.0),
             connections: 11 + node.0,
             disk_low: false,
+            drill: None,
         }
     }
 

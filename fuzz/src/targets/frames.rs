@@ -10,6 +10,7 @@ use evenkeel_agent::store::raft::{Entry, LogId, SnapshotMeta, Vote};
 use evenkeel_shared::command::Applied;
 use evenkeel_shared::command::Command;
 use evenkeel_shared::error::{AdminError, StoreError};
+use evenkeel_shared::fault::{Drill, Fault, Way};
 use evenkeel_shared::ids::{ClusterId, Incarnation, KeyspaceId, NodeId};
 use evenkeel_shared::limits::DATA_FRAME_BYTES_MAX;
 use evenkeel_shared::preflight::{Action, Outcome};
@@ -376,11 +377,14 @@ fn admin_requests() -> Vec<AdminRequest> {
         Action::RestoreUndo,
     ];
     let act = |action| AdminRequest::Act { action, revision: 8, actor: "somebody".to_owned() };
-    let mut requests = vec![
-        AdminRequest::View {},
-        AdminRequest::Events { after: u64::MAX },
-        AdminRequest::Die { down_secs: None, actor: "somebody".to_owned() },
-    ];
+    let mut requests = vec![AdminRequest::View {}, AdminRequest::Events { after: u64::MAX }];
+    let cut = Fault::Cut { from: vec![NodeId(3)], way: Way::In };
+    for drill in
+        [Drill::Die { down_secs: None }, Drill::Begin { fault: cut.clone(), secs: 5 }, Drill::Heal]
+    {
+        requests.push(AdminRequest::Drill { drill, actor: "somebody".to_owned() });
+    }
+    requests.push(act(Action::Fault { node: NodeId(2), fault: cut, secs: 5 }));
     requests.extend(actions.map(act));
     requests
 }

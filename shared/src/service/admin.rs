@@ -2,6 +2,7 @@
 
 use crate::error::AdminError;
 use crate::event::Event;
+use crate::fault::Drill;
 use crate::ids::ShardId;
 use crate::preflight::{Action, Outcome, Preflight};
 use crate::service::peer::ContentHash;
@@ -20,6 +21,6 @@ pub trait Admin {
     async fn act(action: Action, revision: u64, actor: String) -> Result<Outcome, AdminError>;
     /// Every replica's content hash of one shard.
     async fn content_hashes(shard: ShardId) -> Result<Vec<ContentHash>, AdminError>;
-    /// Ends this very process, at once: a drill (only with `--drills`).
-    async fn die(down_secs: Option<u32>, actor: String) -> Result<(), AdminError>;
+    /// Does this to this very process (only with `--drills`); says what it did, in words.
+    async fn drill(drill: Drill, actor: String) -> Result<String, AdminError>;
 }

@@ -25,6 +25,7 @@ pub fn env(disk: SimDisk, random: StdRng) -> Env {
         rng: Arc::new(SeededRng(Mutex::new(random))),
         usage: Arc::new(Unknown),
         work: Arc::new(OneThread),
+        faults: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: an act that takes a majority away is never below the highest rung.
 
+use evenkeel_shared::fault::Fault;
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::{Harm, Preflight};
 use evenkeel_shared::view::{NodeFacts, NodeIntent, NodeState};
@@ -36,6 +37,35 @@ impl World<'_> {
         }
         if flight.harm > Harm::None {
             flight.safer = Some(format!("drain {} first", known.name));
+        }
+        flight
+    }
+
+    /// A fault that ends by itself: worst while it lasts.
+    pub(super) fn fault(&self, node: NodeId, fault: &Fault, secs: u32) -> Preflight {
+        let words = fault.words(|node| name(self.facts, node));
+        let title = format!("{}: {words} for {secs} s", name(self.facts, node));
+        let known = match self.known(node) {
+            Ok(known) => known,
+            Err(why) => return refused(title, why),
+        };
+        let mut flight = if fault.takes_node_away() {
+            let loss = self.without(node);
+            let mut flight = losing(title, &loss);
+            if loss.quorum_lost.is_empty() {
+                flight.harm = Harm::None;
+            }
+            flight
+        } else {
+            titled(title)
+        };
+        flight
+            .notes
+            .push("it ends by itself, at `drill stop`, or when the agent restarts".to_owned());
+        if !known.drills {
+            flight.refused = Some(format!("{} does not take part in drills", known.name));
+        } else if self.observed.state(node) == NodeState::Down {
+            flight.refused = Some(format!("{} is DOWN", known.name));
         }
         flight
     }

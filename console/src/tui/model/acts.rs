@@ -90,7 +90,9 @@ fn archive(model: &Model) -> String {
 /// What is typed to confirm.
 pub(crate) fn name(model: &Model, action: &Action) -> String {
     match action {
+        Action::Heal => "drills".into(),
         Action::Kill { node, .. }
+        | Action::Fault { node, .. }
         | Action::Drain { node, .. }
         | Action::Evict { node }
         | Action::Reinit { node } => model.live.name(*node),
@@ -132,6 +134,8 @@ pub(crate) fn title(model: &Model, action: &Action) -> String {
     };
     match action {
         Action::Kill { .. } => format!("kill {name}"),
+        Action::Fault { fault, secs, .. } => format!("{name}: {fault} for {secs} s"),
+        Action::Heal => "end every drill".to_owned(),
         Action::Switchover { to: target, .. } => format!("switchover {name}{}", to(target)),
         Action::Failover { to: target, .. } => format!("failover {name}{}", to(target)),
         Action::Drain { undo: false, .. } => format!("drain {name}"),

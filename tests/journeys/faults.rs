@@ -1,0 +1,128 @@
+//! Drills that let something go wrong for a while: each is seen, survived, and over when it is said.
+
+use std::time::Duration;
+
+use evenkeel_tests::{Cluster, ClusterPlan, Contenders, wait_for};
+
+/// How long a change may take on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
+
+fn drilled(flags: &[&str]) -> Cluster {
+    let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    Cluster::start_with(&ClusterPlan { flags, ..ClusterPlan::default() })
+}
+
+fn begin(cluster: &Cluster, words: &[&str], name: &str) {
+    let mut all = vec!["node"];
+    all.extend(words);
+    // Until it is stopped.
+    all.extend(["--for", "10min", "--yes", "--override", name]);
+    let done = cluster.ask(&all);
+    assert_eq!(done["done"], true, "{done}");
+}
+
+fn stop(cluster: &Cluster, name: &str) {
+    let stopped = cluster.ask(&["drill", "stop", "--yes"]);
+    let what = stopped["what"].as_str().unwrap_or_default();
+    assert!(what.contains(name), "{stopped}");
+    cluster.wait_state(name, "UP");
+    cluster.wait_healthy();
+}
+
+fn wait_until_it_leads_nothing(cluster: &Cluster, name: &str) {
+    wait_for("it leads nothing", SOON, || {
+        let nodes = cluster.ask(&["nodes"]);
+        let node = nodes.as_array()?.iter().find(|node| node["name"] == name)?;
+        (node["leaders"] == 0).then_some(())
+    });
+}
+
+#[test]
+fn faults_of_every_kind_leave_a_history_that_one_copy_could_have() {
+    let mut cluster = drilled(&["--drills", "--supervise"]);
+    let contenders = Contenders::start(cluster.addresses(), 6);
+    contenders.wait_for_more(200);
+    let busiest = |cluster: &mut Cluster| {
+        let at = cluster.busiest();
+        cluster.agents[at].plan.name.clone()
+    };
+
+    // A stopped process hears nothing of a stop: it is let go by its supervisor.
+    let name = busiest(&mut cluster);
+    let done = cluster.ask(&["node", "freeze", &name, "--for", "3s", "--yes", "--override", &name]);
+    assert_eq!(done["done"], true, "{done}");
+    cluster.wait_state(&name, "DOWN");
+    contenders.wait_for_more(200);
+    cluster.wait_state(&name, "UP");
+    cluster.wait_healthy();
+
+    let name = busiest(&mut cluster);
+    begin(&cluster, &["cut", &name], &name);
+    cluster.wait_state(&name, "DOWN");
+    contenders.wait_for_more(200);
+    stop(&cluster, &name);
+
+    let name = busiest(&mut cluster);
+    begin(&cluster, &["cut", &name, "--way", "out"], &name);
+    cluster.wait_state(&name, "DOWN");
+    contenders.wait_for_more(200);
+    stop(&cluster, &name);
+
+    let name = busiest(&mut cluster);
+    begin(&cluster, &["stall-disk", &name], &name);
+    wait_until_it_leads_nothing(&cluster, &name);
+    contenders.wait_for_more(200);
+    stop(&cluster, &name);
+
+    let name = busiest(&mut cluster);
+    begin(&cluster, &["fill-disk", &name], &name);
+    cluster.wait_state(&name, "SLOW");
+    wait_until_it_leads_nothing(&cluster, &name);
+    contenders.wait_for_more(200);
+    stop(&cluster, &name);
+
+    // Two at once, on one node; neither takes it away.
+    let name = busiest(&mut cluster);
+    begin(&cluster, &["slow", &name, "--delay", "20ms", "--jitter", "60ms"], &name);
+    begin(&cluster, &["skew", &name, "--by", "-90000"], &name);
+    contenders.wait_for_more(200);
+    stop(&cluster, &name);
+
+    if let Err(verdict) = evenkeel_history::check(&contenders.finish()) {
+        panic!("{verdict}");
+    }
+    let events = cluster.ask(&["events", "--limit", "900"]).to_string();
+    for fault in ["frozen", "cut off", "not heard", "syncs do not end", "seems full", "wall clock"]
+    {
+        assert!(events.contains(&format!("asked: {name}")) && events.contains(fault), "{fault}");
+    }
+}
+
+#[test]
+fn a_fault_needs_drills_and_a_freeze_somebody_who_ends_it() {
+    let plain = Cluster::start(3);
+    let refused = plain.run(&["node", "cut", "n2", "--yes", "--override", "n2"]).expect(1);
+    assert!(refused.stderr.contains("drills"), "{}", refused.stderr);
+    let nothing = plain.ask(&["drill", "stop", "--yes"]);
+    assert!(nothing["what"].as_str().unwrap_or_default().contains("no drill"), "{nothing}");
+
+    let alone = drilled(&["--drills"]);
+    let refused = alone.run(&["node", "freeze", "n2", "--yes", "--override", "n2"]).expect(1);
+    assert!(refused.stderr.contains("--supervise"), "{}", refused.stderr);
+    alone.wait_healthy();
+}
+
+#[test]
+fn a_restart_ends_every_fault() {
+    let cluster = drilled(&["--drills", "--supervise"]);
+    begin(&cluster, &["cut", "n2"], "n2");
+    cluster.wait_state("n2", "DOWN");
+    let first = cluster.agents[1].pid().expect("a running agent has written its number");
+    // It still hears operators; its supervisor starts another process, which knows of no fault.
+    let words = ["node", "kill", "n2", "--for", "1s", "--yes", "--override", "n2"];
+    let killed = cluster.run_at(1, &words);
+    assert_eq!(killed.code, Some(0), "{}", killed.stderr);
+    wait_for("another process runs", SOON, || cluster.agents[1].pid().filter(|pid| *pid != first));
+    cluster.wait_state("n2", "UP");
+    cluster.wait_healthy();
+}
