@@ -201,7 +201,8 @@ fn of_two_writers_of_one_name_one_wins_whole() {
 #[test]
 fn a_put_that_was_killed_is_gone_on_with_and_one_that_is_given_up_is_collected() {
     let cluster = Cluster::start(3);
-    let sent = bytes(64 * CHUNK, 2);
+    // Long enough that it is under way when somebody has looked.
+    let sent = bytes(160 * CHUNK, 2);
     let (_, from) = local(&cluster, "sent", &sent);
     let break_off = |name: &str| {
         let mut putting = start(&cluster, &["file", "put", &from, name], name);

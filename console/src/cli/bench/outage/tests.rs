@@ -1,5 +1,9 @@
 //! Victims, keys, and figures of the outage measurement.
 
+use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::view::NodeState;
+
+use super::victim::busiest;
 use super::*;
 use crate::cli::fake::{Fake, Trouble, sample_view};
 
@@ -27,12 +31,14 @@ fn the_busiest_node_leads_most_and_is_up() {
 #[test]
 fn a_kill_is_as_long_as_its_longest_shard() {
     let ms = Duration::from_millis;
-    let row = KillRow::of("n1".into(), &[(ShardId(1), ms(62)), (ShardId(2), ms(102))]);
-    let report = OutageReport::of(vec![row], 32, &Watch::default());
+    let led = [(ShardId(1), ms(62)), (ShardId(2), ms(102))];
+    let row = OutageRow::of("n1".into(), &led, &[(ShardId(3), ms(9))]);
+    let report = OutageReport::of(How::Freeze, vec![row], 32, &Watch::default());
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["kills"][0]["longest_ms"], 102.0);
     assert_eq!(json["outage_ms"]["min"], 62.0);
-    assert_eq!(json["samples"], 2);
+    assert_eq!((&json["samples"], &json["by"]), (&2.into(), &"freeze".into()));
+    assert_eq!(json["others_longest_ms"], 9.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
