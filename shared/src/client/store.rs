@@ -3,6 +3,7 @@
 mod attempts;
 mod batch;
 mod settings;
+mod silence;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use attempts::Tries;
+use silence::Heard;
 
 use super::pool::Pool;
 use super::routes::RouteTable;
@@ -44,7 +46,8 @@ pub struct StoreClientConfig {
     pub unix_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
-/// How long one attempt may take before another node is tried: a frozen leader costs this much.
+/// How long one attempt may take before it is given up; a node that answers nobody is not waited for
+/// alone that long (`silence`).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Between attempts that failed at once.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
@@ -101,6 +104,7 @@ pub struct StoreHandle {
     session: Session,
     /// No write is acknowledged earlier than this.
     at_least: SyncPolicy,
+    heard: Heard,
 }
 
 impl StoreHandle {
@@ -115,6 +119,7 @@ impl StoreHandle {
             hlc: Arc::default(),
             session: Session::default(),
             at_least: SyncPolicy::Leader,
+            heard: Heard::default(),
         }
     }
 

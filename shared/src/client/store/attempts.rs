@@ -30,6 +30,17 @@ enum Failure {
     Final(StoreError),
 }
 
+impl Failure {
+    /// The same beside an attempt of which nothing is known.
+    fn perhaps(self) -> Self {
+        match self {
+            Self::Before(last) => Self::Maybe(last, None),
+            Self::Busy(error) | Self::Final(error) => Self::Maybe(error.to_string(), None),
+            maybe @ Self::Maybe(..) => maybe,
+        }
+    }
+}
+
 impl StoreHandle {
     /// Tries until it is answered or the time is over.
     pub(super) async fn attempts<T, F, Fut>(
@@ -49,8 +60,8 @@ impl StoreHandle {
             attempts += 1;
             let address = self.choose(target, avoid.as_deref());
             let tries = if maybe_done { Tries::Again } else { Tries::First };
-            let call = |client, deadline| call(client, deadline, tries);
-            let last = match self.attempt(address.as_deref(), deadline, &call).await {
+            let answered = self.hedged(target, (address.as_deref(), tries), deadline, &call);
+            let last = match answered.await {
                 Ok(reply) => return Ok(reply),
                 // A retry that was refused says nothing about the attempt before it.
                 Err(Failure::Final(error)) if !maybe_done => return Err(error.into()),
@@ -91,14 +102,53 @@ impl StoreHandle {
         }
     }
 
-    async fn attempt<T, F, Fut>(
+    /// One attempt; a second one beside it at another node once the first node has fallen silent.
+    /// Both bear the same request id, so that at most one of them takes effect.
+    async fn hedged<T, F, Fut>(
         &self,
-        address: Option<&str>,
+        target: Target,
+        (address, tries): (Option<&str>, Tries),
         deadline: Deadline,
         call: &F,
     ) -> Result<T, Failure>
     where
-        F: Fn(StoreClient, Deadline) -> Fut,
+        F: Fn(StoreClient, Deadline, Tries) -> Fut,
+        Fut: Future<Output = Result<Result<T, StoreError>, tarpc::client::RpcError>>,
+    {
+        let attempt = self.attempt((address, tries), deadline, call);
+        tokio::pin!(attempt);
+        let Some(address) = address else { return attempt.await };
+        tokio::select! {
+            biased;
+            outcome = &mut attempt => return outcome,
+            () = self.heard.silence(address) => {}
+        }
+        self.forget_leader(target, Some(address));
+        let other = self.choose(target, Some(address)).filter(|other| other != address);
+        let Some(other) = other else { return attempt.await };
+        let second = self.attempt((Some(&other), Tries::Again), deadline, call);
+        tokio::pin!(second);
+        tokio::select! {
+            biased;
+            outcome = &mut attempt => match outcome {
+                Ok(reply) => Ok(reply),
+                Err(first @ Failure::Maybe(..)) => second.await.map_err(|_| first),
+                // Nothing was done by it: the other's word stands.
+                Err(_) => second.await,
+            },
+            // Whatever it says of itself, the first may be carried out yet.
+            outcome = &mut second => outcome.map_err(Failure::perhaps),
+        }
+    }
+
+    async fn attempt<T, F, Fut>(
+        &self,
+        (address, tries): (Option<&str>, Tries),
+        deadline: Deadline,
+        call: &F,
+    ) -> Result<T, Failure>
+    where
+        F: Fn(StoreClient, Deadline, Tries) -> Fut,
         Fut: Future<Output = Result<Result<T, StoreError>, tarpc::client::RpcError>>,
     {
         let address = address.ok_or_else(|| Failure::Before("no address to ask".to_owned()))?;
@@ -112,7 +162,11 @@ impl StoreHandle {
         if self.routes().is_empty() {
             self.learn_routes(&client, attempt).await;
         }
-        match call(client, attempt).await {
+        let answer = call(client, attempt, tries).await;
+        if answer.is_ok() {
+            self.heard.note(address);
+        }
+        match answer {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error @ StoreError::NotEverywhere { persisted_by, voters })) => {
                 Err(Failure::Maybe(error.to_string(), Some((persisted_by, voters))))
