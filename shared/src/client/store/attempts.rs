@@ -126,8 +126,8 @@ impl StoreHandle {
         self.forget_leader(target, Some(address));
         let other = self.choose(target, Some(address)).filter(|other| other != address);
         let Some(other) = other else { return attempt.await };
-        let second = self.attempt((Some(&other), Tries::Again), deadline, call);
-        tokio::pin!(second);
+        // Rarely made, and not to be room in every request for it.
+        let mut second = Box::pin(self.attempt((Some(&other), Tries::Again), deadline, call));
         tokio::select! {
             biased;
             outcome = &mut attempt => match outcome {
