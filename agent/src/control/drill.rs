@@ -12,6 +12,8 @@ use rustix::process::{Signal, getpid, getppid, kill_process};
 use super::operator::Operator;
 use crate::config::Config;
 use crate::env::Env;
+// Words for the supervisor: a disk that a drill has stalled must not hold them up.
+use crate::env::fs::RealDisk;
 use crate::supervise::{self, Downtime, Standstill};
 
 /// How long the answer has to get out.
@@ -97,19 +99,19 @@ impl Operator {
     }
 }
 
-/// Does it; says what was done, in words.
+/// Does it; says what it has ended, in words.
 fn run(env: &Env, config: &Config, drill: Drill) -> Result<String, String> {
     if !config.drills {
         return Err(format!("{} was not started with --drills", config.name));
     }
     match drill {
-        Drill::Die { down_secs } => die(env, config, down_secs),
+        Drill::Die { down_secs } => die(config, down_secs).map(|()| String::new()),
         Drill::Begin { fault, secs } => {
             let lasts = Duration::from_secs(secs.into());
             if lasts.is_zero() || lasts > FAULT_MAX {
                 return Err(format!("a fault lasts 1 to {} s, not {secs}", FAULT_MAX.as_secs()));
             }
-            begin(env, config, fault, lasts)
+            begin(env, config, fault, lasts).map(|()| String::new())
         }
         Drill::Heal => {
             let ended = env.faults.as_ref().map(|faults| faults.heal()).unwrap_or_default();
@@ -120,14 +122,14 @@ fn run(env: &Env, config: &Config, drill: Drill) -> Result<String, String> {
 
 /// Kills this process as `kill -9` would, once its answer is out. A supervisor starts it again
 /// after `down_secs`.
-fn die(env: &Env, config: &Config, down_secs: Option<u32>) -> Result<String, String> {
+fn die(config: &Config, down_secs: Option<u32>) -> Result<(), String> {
     if supervise::is_child() {
         let downtime = match down_secs {
             Some(seconds) => Downtime::For(Duration::from_secs(seconds.into())),
             None => Downtime::ForGood,
         };
         downtime
-            .ask(env.disk.as_ref(), &config.data)
+            .ask(&RealDisk, &config.data)
             .map_err(|error| format!("can't leave word for the supervisor: {error}"))?;
     } else if down_secs.is_some() {
         return Err(format!(
@@ -140,27 +142,26 @@ fn die(env: &Env, config: &Config, down_secs: Option<u32>) -> Result<String, Str
         // There is nobody left to tell if this fails.
         let _ = kill_process(getpid(), Signal::KILL);
     });
-    Ok("killed".to_owned())
+    Ok(())
 }
 
-fn begin(env: &Env, config: &Config, fault: Fault, lasts: Duration) -> Result<String, String> {
+fn begin(env: &Env, config: &Config, fault: Fault, lasts: Duration) -> Result<(), String> {
     if fault == Fault::Freeze {
-        freeze(env, config, lasts)?;
-    } else {
-        let faults = env.faults.as_ref().ok_or("this agent has nothing to go wrong")?;
-        faults.begin(fault, lasts);
+        return freeze(config, lasts);
     }
-    Ok(String::new())
+    let faults = env.faults.as_ref().ok_or("this agent has nothing to go wrong")?;
+    faults.begin(fault, lasts);
+    Ok(())
 }
 
 /// A stopped process can't let itself run again: its supervisor stops it, and lets it go.
-fn freeze(env: &Env, config: &Config, lasts: Duration) -> Result<(), String> {
+fn freeze(config: &Config, lasts: Duration) -> Result<(), String> {
     let parent = getppid().filter(|_| supervise::is_child());
     let parent = parent.ok_or_else(|| {
         format!("{} has no supervisor to let it run again: start it with --supervise", config.name)
     })?;
     Standstill(lasts)
-        .ask(env.disk.as_ref(), &config.data)
+        .ask(&RealDisk, &config.data)
         .map_err(|error| format!("can't leave word for the supervisor: {error}"))?;
     tokio::spawn(async move {
         tokio::time::sleep(ANSWER_TIME).await;

@@ -45,6 +45,6 @@ pub trait Orders: Send + Sync {
         why: String,
         by: Deadline,
     ) -> Answer<bool>;
-    /// Ends a node at once: a drill.
+    /// Has a node do something to itself; says what it did, in words.
     fn drill(&self, node: NodeId, drill: Drill, actor: String, by: Deadline) -> Answer<String>;
 }

@@ -32,17 +32,23 @@ impl Downtime {
 
     /// Takes the wish, if there is one. One that can't be read is gone all the same. Blocks.
     pub fn take(disk: &dyn Disk, data: &Path) -> io::Result<Option<Self>> {
-        let path = data.join(FILE);
-        let bytes = match fs::read(disk, &path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        disk.remove(&path)?;
-        disk.sync_dir(data)?;
-        let text = String::from_utf8_lossy(&bytes);
+        let Some(text) = take_word(disk, data, FILE)? else { return Ok(None) };
         text.parse().map(Some).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
     }
+}
+
+/// Takes what a child has left in a file for its parent: gone before it is obeyed, so that nothing is
+/// obeyed twice.
+pub(super) fn take_word(disk: &dyn Disk, data: &Path, file: &str) -> io::Result<Option<String>> {
+    let path = data.join(file);
+    let bytes = match fs::read(disk, &path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    disk.remove(&path)?;
+    disk.sync_dir(data)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 impl fmt::Display for Downtime {

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::downtime::take_word;
 use crate::env::fs::{self, Disk};
 
 const FILE: &str = "freeze-for";
@@ -23,14 +24,7 @@ impl Standstill {
 
     /// Takes the wish, if there is one. One that can't be read is gone all the same. Blocks.
     pub fn take(disk: &dyn Disk, data: &Path) -> io::Result<Option<Self>> {
-        let path = data.join(FILE);
-        let bytes = match fs::read(disk, &path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        disk.remove(&path)?;
-        let text = String::from_utf8_lossy(&bytes);
+        let Some(text) = take_word(disk, data, FILE)? else { return Ok(None) };
         let wish = humantime::parse_duration(text.trim());
         let wrong = |why| {
             let why = format!("{FILE} holds no duration: {why}");
