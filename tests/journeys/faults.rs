@@ -69,12 +69,6 @@ fn faults_of_every_kind_leave_a_history_that_one_copy_could_have() {
     stop(&cluster, &name);
 
     let name = busiest(&mut cluster);
-    begin(&cluster, &["stall-disk", &name], &name);
-    wait_until_it_leads_nothing(&cluster, &name);
-    contenders.wait_for_more(200);
-    stop(&cluster, &name);
-
-    let name = busiest(&mut cluster);
     begin(&cluster, &["fill-disk", &name], &name);
     cluster.wait_state(&name, "SLOW");
     wait_until_it_leads_nothing(&cluster, &name);
@@ -92,8 +86,7 @@ fn faults_of_every_kind_leave_a_history_that_one_copy_could_have() {
         panic!("{verdict}");
     }
     let events = cluster.ask(&["events", "--limit", "900"]).to_string();
-    for fault in ["frozen", "cut off", "not heard", "syncs do not end", "seems full", "wall clock"]
-    {
+    for fault in ["frozen", "cut off", "not heard", "seems full", "wall clock"] {
         assert!(events.contains(&format!("asked: {name}")) && events.contains(fault), "{fault}");
     }
 }
