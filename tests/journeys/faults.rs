@@ -69,6 +69,12 @@ fn faults_of_every_kind_leave_a_history_that_one_copy_could_have() {
     stop(&cluster, &name);
 
     let name = busiest(&mut cluster);
+    begin(&cluster, &["stall-disk", &name], &name);
+    wait_until_it_leads_nothing(&cluster, &name);
+    contenders.wait_for_more(200);
+    stop(&cluster, &name);
+
+    let name = busiest(&mut cluster);
     begin(&cluster, &["fill-disk", &name], &name);
     cluster.wait_state(&name, "SLOW");
     wait_until_it_leads_nothing(&cluster, &name);

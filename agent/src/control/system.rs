@@ -63,6 +63,7 @@ impl System {
         command: Command,
         by: Deadline,
     ) -> Result<Applied, StoreError> {
+        let reachable = || !self.router.is_cut_off_from(shard);
         loop {
             let outcome = match self.router.leader_of(shard) {
                 Some(node) if node == self.me => {
@@ -72,7 +73,7 @@ impl System {
                 None => Err(StoreError::NoQuorum { shard }),
             };
             match outcome {
-                Err(error) if may_ask_again(&error) && !by.is_over() => {
+                Err(error) if may_ask_again(&error) && !by.is_over() && reachable() => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 outcome => return outcome,
@@ -99,6 +100,7 @@ impl System {
         order: LeaderOrder,
         by: Deadline,
     ) -> Result<LeaderReply, StoreError> {
+        let reachable = || !self.router.is_cut_off_from(shard);
         loop {
             let outcome = match self.router.leader_of(shard) {
                 Some(node) if node == self.me => {
@@ -112,7 +114,7 @@ impl System {
                 None => Err(StoreError::NoQuorum { shard }),
             };
             match outcome {
-                Err(error) if may_ask_again(&error) && !by.is_over() => {
+                Err(error) if may_ask_again(&error) && !by.is_over() && reachable() => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 outcome => return outcome,

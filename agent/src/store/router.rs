@@ -107,7 +107,8 @@ impl Router {
             if error.is_unknown() {
                 request.floor = request.floor.max(SyncPolicy::Quorum);
             }
-            retry.pause(error).await?;
+            let shard = self.facts.borrow().shard_of(request.keyspace, slot);
+            retry.pause_for(self, shard, error).await?;
         }
     }
 
@@ -206,7 +207,8 @@ impl Router {
             if request.routing == Routing::Local || !error.is_retriable() {
                 return Err(error);
             }
-            retry.pause_read(error).await?;
+            let shard = self.facts.borrow().shard_of(request.keyspace, slot);
+            retry.pause_read(self, shard, error).await?;
         }
     }
 
@@ -291,7 +293,8 @@ impl Router {
         }
     }
 
-    /// Asks the leader, and gives up early when somebody else has taken over meanwhile.
+    /// Asks the leader, and gives up early when somebody else has taken over meanwhile, or this node
+    /// has been cut off.
     async fn pass_on<T, F, Fut>(
         &self,
         shard: ShardId,
@@ -321,7 +324,7 @@ impl Router {
             loop {
                 look.tick().await;
                 let now = self.leader_of(shard);
-                if now.is_some() && now != Some(leader) {
+                if now.is_some() && now != Some(leader) || self.is_cut_off_from(shard) {
                     return;
                 }
             }

@@ -197,7 +197,7 @@ impl Router {
             if error.is_unknown() {
                 request.floor = request.floor.max(SyncPolicy::Quorum);
             }
-            retry.pause(error).await?;
+            retry.pause_for(self, Some(shard), error).await?;
         }
     }
 

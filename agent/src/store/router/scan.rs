@@ -26,7 +26,8 @@ impl Router {
             if request.routing == Routing::Local || !error.is_retriable() {
                 return Err(error);
             }
-            retry.pause_read(error).await?;
+            let shard = request.shard.or_else(|| self.serving(request.keyspace).first().copied());
+            retry.pause_read(self, shard, error).await?;
         }
     }
 

@@ -7,6 +7,8 @@ use crate::error::{StoreError, with_causes};
 use crate::service::store::StoreClient;
 use crate::wire::deadline::Deadline;
 
+/// Before asking elsewhere when a node had no quorum: it says so at once, and none may have one.
+const NO_QUORUM_PAUSE: Duration = Duration::from_millis(25);
 /// How long a busy leader is left alone at first, and at most.
 const BUSY_PAUSE_FIRST: Duration = Duration::from_millis(20);
 const BUSY_PAUSE_LONGEST: Duration = Duration::from_millis(500);
@@ -22,6 +24,8 @@ pub(super) enum Tries {
 enum Failure {
     /// Nothing was done.
     Before(String),
+    /// Nothing was done, by a node that is cut off or a leader that nobody backs.
+    NoQuorum(String),
     /// It may have been done.
     Maybe(String, Option<(u8, u8)>),
     /// Nothing was done, for there is too much to do.
@@ -34,7 +38,7 @@ impl Failure {
     /// The same beside an attempt of which nothing is known.
     fn perhaps(self) -> Self {
         match self {
-            Self::Before(last) => Self::Maybe(last, None),
+            Self::Before(last) | Self::NoQuorum(last) => Self::Maybe(last, None),
             Self::Busy(error) | Self::Final(error) => Self::Maybe(error.to_string(), None),
             maybe @ Self::Maybe(..) => maybe,
         }
@@ -60,6 +64,7 @@ impl StoreHandle {
             attempts += 1;
             let address = self.choose(target, avoid.as_deref());
             let tries = if maybe_done { Tries::Again } else { Tries::First };
+            let mut pause = RETRY_PAUSE;
             let answered = self.hedged(target, (address.as_deref(), tries), deadline, &call);
             let last = match answered.await {
                 Ok(reply) => return Ok(reply),
@@ -70,6 +75,10 @@ impl StoreHandle {
                     return Err(ClientError::Unknown { attempts, last, persisted_by });
                 }
                 Err(Failure::Before(last)) => last,
+                Err(Failure::NoQuorum(last)) => {
+                    pause = NO_QUORUM_PAUSE;
+                    last
+                }
                 Err(Failure::Busy(error)) => {
                     let pause = busy_pause(busy, deadline);
                     if deadline.remaining() > pause {
@@ -98,7 +107,7 @@ impl StoreHandle {
                     ClientError::Unavailable { attempts, last }
                 });
             }
-            tokio::time::sleep(RETRY_PAUSE.min(deadline.remaining())).await;
+            tokio::time::sleep(pause.min(deadline.remaining())).await;
         }
     }
 
@@ -173,6 +182,9 @@ impl StoreHandle {
             }
             Ok(Err(error)) if error.is_unknown() => Err(Failure::Maybe(error.to_string(), None)),
             Ok(Err(error)) if error.is_busy() => Err(Failure::Busy(error)),
+            Ok(Err(error @ StoreError::NoQuorum { .. })) => {
+                Err(Failure::NoQuorum(error.to_string()))
+            }
             Ok(Err(error)) if error.is_retriable() => {
                 if let StoreError::NotLeader { shard, leader: Some(leader) } = &error {
                     self.routes().led_by(*shard, *leader);
