@@ -5,8 +5,10 @@
 
 pub mod balance;
 pub mod blast;
+pub mod budget;
 pub mod detector;
 pub mod elector;
+pub mod explain;
 pub mod facts;
 pub mod fresh;
 pub mod observe;
@@ -16,6 +18,7 @@ pub mod plan;
 pub mod reminder;
 pub mod repair;
 pub mod room;
+pub mod slow;
 pub mod view;
 
 #[cfg(test)]

@@ -92,6 +92,12 @@ pub struct Load {
     pub disk_low: bool,
     /// What a drill has go wrong there, in words.
     pub drill: Option<String>,
+    /// Whether that drill leaves the node of no use to its shards.
+    pub drilled_away: bool,
+    /// For how long the oldest record waits for a sync, in milliseconds; `None` when none waits.
+    pub sync_wait_ms: Option<u32>,
+    /// How late the node's own timer came at worst in the last second, in microseconds.
+    pub lag_us: Option<u32>,
 }
 
 /// One replica, as its own node sees it.

@@ -113,6 +113,22 @@ pub const REPLICAS_MAX: u8 = 9;
 pub const EVENTS_MAX: usize = 2_000;
 /// Events in one reply.
 pub const EVENTS_PER_REPLY_MAX: usize = 500;
+/// Bytes of one version of the recovery policy: a page of text, not a program.
+pub const POLICY_BYTES_MAX: usize = 16 << 10;
+/// Versions of it that are kept.
+pub const POLICIES_MAX: usize = 32;
+/// Steps of repair under way at once: each is a task of the controller and a shard's change.
+pub const REPAIR_STEPS_MAX: u16 = 64;
+/// Longest time for which anything declared about recovery holds back or waits: a week.
+pub const GRACE_MAX_MS: u64 = 7 * 24 * 3_600 * 1_000;
+/// Reports on nodes that are kept, of all sources; a source has one a node.
+pub const REPORTS_MAX: usize = 256;
+/// Decisions on steps that are kept.
+pub const DECISIONS_MAX: usize = 256;
+/// Acts that wait for their time.
+pub const SCHEDULED_MAX: usize = 64;
+/// Longest sentence that somebody gives as a reason.
+pub const REASON_CHARS_MAX: usize = 400;
 /// Consoles that one agent feeds.
 pub const WATCHERS_MAX: usize = 32;
 

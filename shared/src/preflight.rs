@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::ids::{KeyspaceId, NodeId, ShardId};
-use crate::view::{KeyspaceChange, KeyspaceSpec};
+use crate::view::{KeyspaceChange, KeyspaceSpec, RecoveryChange};
 
 /// An act that an operator may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,27 @@ pub enum Action {
     KeyspaceDrop {
         /// Which.
         keyspace: KeyspaceId,
+    },
+    /// Declare something of recovery.
+    Recover(RecoveryChange),
+    /// Hand all of a node's leaderships over, losing nothing.
+    NodeSwitchover {
+        /// The node.
+        node: NodeId,
+    },
+    /// Give a shard one more copy.
+    ReplicaAdd {
+        /// The shard.
+        shard: ShardId,
+        /// Where.
+        node: NodeId,
+    },
+    /// Take one copy of a shard away.
+    ReplicaRemove {
+        /// The shard.
+        shard: ShardId,
+        /// Where.
+        node: NodeId,
     },
 }
 

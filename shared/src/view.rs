@@ -3,6 +3,7 @@
 
 mod facts;
 mod observed;
+mod recovery;
 mod system;
 mod words;
 
@@ -15,5 +16,9 @@ pub use facts::{
 pub use observed::{
     ClusterView, Health, HealthCounts, KeyspaceView, NodeState, NodeView, Observer, ReplicaState,
     ReplicaView, ShardHealth, ShardView,
+};
+pub use recovery::{
+    Decision, FailoverMode, FaultReport, Flapping, KeyspaceCare, Later, Maintenance, Modes,
+    PolicyVersion, Recovery, RecoveryChange, RecoveryPolicy, Rule, Rules, Scheduled,
 };
 pub use system::SystemCommand;

@@ -10,14 +10,17 @@ use evenkeel_shared::error::StoreError;
 use evenkeel_shared::event::{EventKind, Severity};
 use evenkeel_shared::ids::{History, KeyspaceId, ShardId};
 use evenkeel_shared::key::SlotRange;
-use evenkeel_shared::view::{ClusterFacts, KeyspaceFacts, NodeState, ShardPhase, SystemCommand};
+use evenkeel_shared::view::{
+    ClusterFacts, KeyspaceFacts, NodeState, RecoveryPolicy, ShardPhase, SystemCommand,
+};
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::join_all;
 use tokio::task::JoinHandle;
 
 use super::operator::Operator;
-use super::{reconcile, restore, step};
+use super::{reconcile, restore, schedule, step};
 use crate::decide::balance::{BalanceSettings, balance};
+use crate::decide::budget::Budget;
 use crate::decide::facts::Observed;
 use crate::decide::placement::{Spread, place};
 use crate::decide::plan::Plan;
@@ -45,6 +48,8 @@ pub struct Controller {
     nodes: (usize, Duration),
     /// What was declined, and when last: each reason is written once, however often it comes.
     declined: BTreeMap<(ShardId, String), Duration>,
+    /// What repair may move now.
+    budget: Budget,
     /// Restores go on beside the rounds: filling shards takes long, and repair must not wait.
     restoring: Option<JoinHandle<()>>,
 }
@@ -59,8 +64,8 @@ impl Controller {
     /// A controller that has not looked yet.
     pub fn new(operator: Arc<Operator>) -> Self {
         let nodes = (0, Duration::ZERO);
-        let declined = BTreeMap::new();
-        Self { operator, leads_since: None, nodes, declined, restoring: None }
+        let (declined, budget) = (BTreeMap::new(), Budget::default());
+        Self { operator, leads_since: None, nodes, declined, budget, restoring: None }
     }
 
     /// Runs for ever; only looks while another node leads the system shard.
@@ -101,12 +106,14 @@ impl Controller {
             }
         }
         self.drive_restores(facts, by);
-        let plan = repair(facts, observed, &RepairSettings::default());
+        schedule::run_due(&self.operator, facts, observed).await;
+        let policy = facts.recovery.policy();
+        let plan = plan_now(facts, observed, &policy);
         self.note_declined(now, &plan);
-        let busy: BTreeSet<ShardId> = plan.steps.iter().map(|step| step.shard).collect();
-        let mut steps = plan.steps;
-        if steps.is_empty() {
-            steps = balance(facts, observed, &busy, &BalanceSettings::default());
+        let p99 = observed.nodes.values().filter_map(|node| node.load.as_ref()?.write_p99_us).max();
+        let (steps, waiting) = self.budget.admit(now, &policy, p99, plan.steps);
+        for (step, why) in waiting {
+            self.note(now, step.shard, why);
         }
         let acting = steps.iter().map(|next| step::act(&self.operator, facts, observed, next, by));
         join_all(acting).await;
@@ -154,16 +161,39 @@ impl Controller {
     fn note_declined(&mut self, now: Duration, plan: &Plan) {
         self.declined.retain(|_, last| now.saturating_sub(*last) < DECLINED_KEPT);
         for (shard, why) in &plan.declined {
-            if self.declined.insert((*shard, why.clone()), now).is_none() {
-                let journal = &self.operator.journal;
-                let what = format!("{shard}: nothing can be done now");
-                let mut line = journal.line(EventKind::Placement, Severity::Warn, what);
-                line.shard = Some(*shard);
-                line.why.clone_from(why);
-                journal.write(line);
-            }
+            self.note(now, *shard, why.clone());
+        }
+        for step in &plan.advised {
+            let name = step.name();
+            let why =
+                format!("{}: \"{}\" waits for `evenkeel plan apply {name}`", step.cause, step.kind);
+            self.note(now, step.shard, why);
         }
     }
+
+    fn note(&mut self, now: Duration, shard: ShardId, why: String) {
+        if self.declined.insert((shard, why.clone()), now).is_none() {
+            let journal = &self.operator.journal;
+            let what = format!("{shard}: nothing is done now");
+            let mut line = journal.line(EventKind::Placement, Severity::Warn, what);
+            line.shard = Some(shard);
+            line.why = why;
+            journal.write(line);
+        }
+    }
+}
+
+/// Everything that is due, by what the policy and operators say; evening out comes when nothing else
+/// is to be done.
+pub(super) fn plan_now(facts: &ClusterFacts, observed: &Observed, policy: &RecoveryPolicy) -> Plan {
+    let mut plan = repair(facts, observed, &RepairSettings::of(policy));
+    if plan.steps.is_empty() {
+        let waiting = plan.advised.iter().chain(&plan.held);
+        let busy: BTreeSet<ShardId> = waiting.map(|step| step.shard).collect();
+        let even = balance(facts, observed, &busy, &BalanceSettings::default());
+        plan.sort(even, facts, observed.at_unix_ms);
+    }
+    plan
 }
 
 impl Operator {

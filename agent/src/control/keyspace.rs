@@ -95,11 +95,12 @@ fn name(operator: &Operator, keyspace: KeyspaceId) -> String {
     known.map_or_else(|| keyspace.to_string(), |known| known.name.clone())
 }
 
-/// What a backup keeps of the cluster besides data. What keyspaces promise came later, and stands
-/// behind the facts.
+/// What a backup keeps of the cluster besides data. What keyspaces promise and what is declared of
+/// recovery came later, and stand behind the facts.
 pub(super) fn configuration(facts: &ClusterFacts) -> Result<Vec<u8>, postcard::Error> {
     let mut bytes = postcard::to_stdvec(facts)?;
     bytes.extend(postcard::to_stdvec(&facts.promises)?);
+    bytes.extend(postcard::to_stdvec(&facts.recovery)?);
     Ok(bytes)
 }
 
@@ -109,7 +110,11 @@ fn read_configuration(bytes: &[u8]) -> Result<ClusterFacts, StoreError> {
     };
     let (mut facts, rest) = postcard::take_from_bytes::<ClusterFacts>(bytes).map_err(damaged)?;
     if !rest.is_empty() {
-        facts.promises = postcard::from_bytes::<Promises>(rest).map_err(damaged)?;
+        let (promises, rest) = postcard::take_from_bytes::<Promises>(rest).map_err(damaged)?;
+        facts.promises = promises;
+        if !rest.is_empty() {
+            facts.recovery = postcard::from_bytes(rest).map_err(damaged)?;
+        }
     }
     Ok(facts)
 }
@@ -151,7 +156,7 @@ pub(super) async fn bring_back(
 #[cfg(test)]
 mod tests {
     use evenkeel_shared::ids::ClusterId;
-    use evenkeel_shared::view::{Promise, ReadDefault, ZoneRule};
+    use evenkeel_shared::view::{FailoverMode, Promise, ReadDefault, ZoneRule};
 
     use super::*;
 
@@ -162,6 +167,7 @@ mod tests {
         assert_eq!(read_configuration(&old).unwrap(), facts);
         let promise = Promise { read: ReadDefault::Bounded(500), zones: ZoneRule::Strict };
         facts.promises.of.insert(KeyspaceId(2), promise);
+        facts.recovery.modes.cluster = FailoverMode::Manual;
         let new = configuration(&facts).unwrap();
         assert_eq!(read_configuration(&new).unwrap(), facts);
         assert!(read_configuration(&new[..new.len() - 1]).is_err());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use evenkeel_shared::event::Event;
 use evenkeel_shared::heartbeat::{Claim, PeerReport, RaftRole, ReplicaStatus, Report};
 use evenkeel_shared::ids::{Incarnation, NodeId};
-use evenkeel_shared::limits::EVENTS_PER_REPLY_MAX;
+use evenkeel_shared::limits::{EVENTS_MAX, EVENTS_PER_REPLY_MAX};
 use evenkeel_shared::view::{ClusterFacts, ClusterView};
 use tokio::sync::watch;
 
@@ -98,6 +98,7 @@ impl Observer {
                     claims: record.claims_held(),
                     load: record.load,
                     revision: Some(record.revision),
+                    slow: self.pulse.slowness(node).map(|slow| slow.to_string()),
                     dead: record.dead,
                     replicas: record.replicas,
                 },
@@ -125,8 +126,9 @@ impl Observer {
             phi: None,
             round_trip_us: None,
             incarnation: Some(self.me.incarnation),
-            load: Some(self.groups.load()),
+            load: Some(self.pulse.load()),
             revision: Some(facts.revision),
+            slow: self.pulse.slowness(self.me.node).map(|slow| slow.to_string()),
             dead: dead.copied().collect(),
             claims: claims.collect(),
             replicas: self.groups.statuses(),
@@ -142,6 +144,14 @@ impl Observer {
                 Vec::new()
             }
         }
+    }
+
+    /// The whole journal, oldest first.
+    pub fn all_events(&self) -> Vec<Event> {
+        self.system.machine().events_after(0, EVENTS_MAX).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal can't be read");
+            Vec::new()
+        })
     }
 
     /// What consoles are told of this node.
@@ -168,7 +178,7 @@ impl Observer {
             name: self.me.name.clone(),
             incarnation: self.me.incarnation,
             unix_ms: self.clock.unix_ms(),
-            load: self.groups.load(),
+            load: self.pulse.load(),
             revision: facts.revision,
             peers: facts.nodes.keys().filter(|node| **node != self.me.node).map(peer).collect(),
             leads: self.groups.statuses().iter().filter_map(leads).collect(),

@@ -19,7 +19,7 @@ use super::system::System;
 use super::{backup, keyspace, removal, restore};
 use crate::config::Config;
 use crate::decide::blast;
-use crate::decide::facts::Observed;
+use crate::decide::explain::candidates;
 use crate::env::Env;
 
 /// Pre-flights remembered, to tell at execution whether things have got worse since.
@@ -185,6 +185,10 @@ impl Operator {
                 keyspace::set(self, *keyspace, change, by).await
             }
             Action::KeyspaceDrop { keyspace } => keyspace::remove(self, *keyspace, by).await,
+            Action::Recover(change) => self.recover(change, actor, by).await,
+            Action::NodeSwitchover { node } => self.node_switchover(*node, actor, by).await,
+            Action::ReplicaAdd { shard, node } => self.replica_add(*shard, *node, by).await,
+            Action::ReplicaRemove { shard, node } => self.replica_remove(*shard, *node, by).await,
             Action::RestoreAccept => self.end_restore(by).await,
             Action::RestoreUndo => self.undo_restore(actor, by).await,
         }
@@ -235,22 +239,22 @@ impl Operator {
         Err(StoreError::Refused { why })
     }
 
-    /// The named voter, or the one that is furthest of those that live.
+    /// The named voter, if it can lead, or whoever would lead next.
     fn candidate(&self, shard: ShardId, to: Option<NodeId>) -> Result<ReplicaId, StoreError> {
-        let (_, observed) = self.observer.observe();
+        let (facts, observed) = self.observer.observe();
         let refused = |why: String| StoreError::Refused { why };
-        let seen = observed.shards.get(&shard).ok_or_else(|| refused(format!("no {shard}")))?;
-        let fit = |voter: &&ReplicaId| {
-            Some(**voter) != seen.leader
-                && observed.lives(voter.node())
-                && to.is_none_or(|node| node == voter.node())
+        let known = facts.shards.get(&shard).zip(observed.shards.get(&shard));
+        let (known, seen) = known.ok_or_else(|| refused(format!("no {shard}")))?;
+        let (table, best) = candidates(&facts, &observed, known, seen);
+        let Some(to) = to else {
+            return best
+                .ok_or_else(|| refused(format!("{shard} has no other voter that can lead")));
         };
-        let lag = |voter: &&ReplicaId| lag(&observed, shard, **voter);
-        let best = seen.voters.iter().filter(fit).min_by_key(lag).copied();
-        best.ok_or_else(|| match to {
-            Some(node) => refused(format!("{} is no living follower of {shard}", self.name(node))),
-            None => refused(format!("{shard} has no other living voter")),
-        })
+        let able = |voter: &&ReplicaId| {
+            voter.node() == to && table.iter().any(|known| known.node == to && known.able)
+        };
+        let voter = seen.voters.iter().find(able).copied();
+        voter.ok_or_else(|| refused(format!("{} can't lead {shard}", self.name(to))))
     }
 
     /// Waits until the controller has brought a restore to its end.
@@ -335,11 +339,6 @@ impl Operator {
     pub(super) fn name(&self, node: NodeId) -> String {
         crate::decide::facts::name(&self.system.facts(), node)
     }
-}
-
-fn lag(observed: &Observed, shard: ShardId, voter: ReplicaId) -> u64 {
-    let seen = observed.shards.get(&shard).and_then(|seen| seen.replicas.get(&voter));
-    seen.and_then(|seen| seen.lag).unwrap_or(u64::MAX)
 }
 
 fn admin_error(error: StoreError) -> AdminError {

@@ -97,7 +97,7 @@ async fn change_voters(
 }
 
 /// The step with nodes by their names.
-fn describe(facts: &ClusterFacts, kind: &StepKind) -> String {
+pub(super) fn describe(facts: &ClusterFacts, kind: &StepKind) -> String {
     let node = |replica: &ReplicaId| name(facts, replica.node());
     let voters = |all: &[ReplicaId]| {
         if all.len() == 1 { "becomes a voter" } else { "become voters" }

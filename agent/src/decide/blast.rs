@@ -6,12 +6,13 @@
 
 mod keyspace;
 mod node;
+mod recovery;
 mod shard;
 
 #[cfg(test)]
 mod tests;
 
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::preflight::{Action, Harm, Preflight};
 use evenkeel_shared::view::{
     ClusterFacts, IntentKind, IntentPhase, ShardFacts, ShardPhase, SyncPolicy,
@@ -38,9 +39,22 @@ pub fn preflight(action: &Action, facts: &ClusterFacts, observed: &Observed) -> 
         Action::KeyspaceCreate(spec) => world.keyspace_create(spec),
         Action::KeyspaceSet { keyspace, change } => world.keyspace_set(*keyspace, change),
         Action::KeyspaceDrop { keyspace } => world.keyspace_drop(*keyspace),
+        Action::Recover(change) => world.recover(change),
+        Action::NodeSwitchover { node } => world.node_switchover(*node),
+        Action::ReplicaAdd { shard, node } => world.replica_add(*shard, *node),
+        Action::ReplicaRemove { shard, node } => world.replica_remove(*shard, *node),
     };
     flight.revision = facts.revision;
     flight
+}
+
+/// Who takes each leadership of a node over; shards that nobody can take are left out.
+pub fn switchovers(
+    facts: &ClusterFacts,
+    observed: &Observed,
+    node: NodeId,
+) -> Vec<(ShardId, ReplicaId)> {
+    recovery::switchovers(&World { facts, observed }, node).0
 }
 
 /// Facts and observation, as every pre-flight needs both.
@@ -70,8 +84,8 @@ impl World<'_> {
         let mut loss = Loss::default();
         for (shard, seen) in self.shards() {
             let quorum = seen.quorum();
-            let before = seen.live_voters(self.observed, None);
-            let after = seen.live_voters(self.observed, Some(node));
+            let before = seen.useful_voters(self.observed, None);
+            let after = seen.useful_voters(self.observed, Some(node));
             if before < quorum {
                 loss.without_quorum_already.push(shard.id);
             } else if after < quorum {
@@ -179,11 +193,7 @@ impl World<'_> {
     }
 
     fn system_leader(&self) -> Option<NodeId> {
-        self.observed
-            .shards
-            .get(&ShardId::SYSTEM)?
-            .leader
-            .map(evenkeel_shared::ids::ReplicaId::node)
+        self.observed.shards.get(&ShardId::SYSTEM)?.leader.map(ReplicaId::node)
     }
 
     /// Whether a shard's acknowledged writes may rest on its leader alone.

@@ -221,6 +221,11 @@ impl Elector {
         let patience = self.draw(self.config.patience);
         let config = self.config;
         let standing = self.shards.get_mut(&group.shard)?;
+        if !group.automatic && cause.is_some_and(Unled::is_failover) {
+            // Operators decide: who has to, stands when it is told to.
+            standing.rest();
+            return None;
+        }
         let Some(cause) = cause else {
             standing.rest();
             let lapse = unled::lapses_at(&config, group, &standing.learned, peers);

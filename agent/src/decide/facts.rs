@@ -31,6 +31,8 @@ pub struct Heard {
     pub load: Option<Load>,
     /// The facts' revision that it has applied.
     pub revision: Option<u64>,
+    /// Why the observer finds it slow, if it does.
+    pub slow: Option<String>,
     /// Whom it holds dead.
     pub dead: BTreeSet<NodeId>,
     /// What it claims to lead.
@@ -71,6 +73,10 @@ pub struct NodeObserved {
     pub round_trip_us: Option<u32>,
     /// Its load.
     pub load: Option<Load>,
+    /// When it went DOWN of late, on the observer's wall clock, oldest first.
+    pub downs: Vec<u64>,
+    /// It goes and comes: until then it gets nothing new.
+    pub unsteady_until: Option<u64>,
 }
 
 /// One shard, as observed.
@@ -90,6 +96,8 @@ pub struct ShardObserved {
     pub committed: Option<u64>,
     /// What each replica's node says of it; absent when not heard.
     pub replicas: BTreeMap<ReplicaId, ReplicaObserved>,
+    /// The end of the leader's log, or, without one, of the longest log that was ever heard of.
+    pub last: Option<u64>,
     /// Operations a second at the leader.
     pub ops_s: Option<f64>,
     /// Bytes of the leader's log.
@@ -101,6 +109,8 @@ pub struct ShardObserved {
 /// One replica, as its own node tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplicaObserved {
+    /// The end of its log.
+    pub last: u64,
     /// Log entries behind the leader; `None` without a leader to compare with.
     pub lag: Option<u64>,
     /// Whether it is filled from a snapshot now.
@@ -126,6 +136,18 @@ impl Observed {
         load.is_some_and(|load| load.disk_low)
     }
 
+    /// Whether a node goes and comes, and has not been up for long enough since.
+    pub fn is_unsteady(&self, node: NodeId) -> bool {
+        let until = self.nodes.get(&node).and_then(|node| node.unsteady_until);
+        until.is_some_and(|until| self.at_unix_ms < until)
+    }
+
+    /// Whether a drill leaves a node of no use to its shards, though it is not held dead yet.
+    pub fn is_drilled_away(&self, node: NodeId) -> bool {
+        let load = self.nodes.get(&node).and_then(|node| node.load.as_ref());
+        load.is_some_and(|load| load.drilled_away)
+    }
+
     /// Milliseconds for which a node has been in its state.
     pub fn in_state_ms(&self, node: NodeId) -> u64 {
         let since = self.nodes.get(&node).map_or(self.at_unix_ms, |node| node.since_unix_ms);
@@ -145,6 +167,17 @@ impl ShardObserved {
     /// Whether a replica can vote now: its node answers, and its data is sound.
     pub fn counts(&self, observed: &Observed, replica: ReplicaId) -> bool {
         observed.lives(replica.node()) && !self.unfit.contains(&replica)
+    }
+
+    /// The same, but for those that drills have taken away.
+    pub fn useful_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
+        let useful = |replica: &&ReplicaId| {
+            let node = replica.node();
+            Some(node) != without
+                && self.counts(observed, **replica)
+                && !observed.is_drilled_away(node)
+        };
+        self.voters.iter().filter(useful).count()
     }
 
     /// How many voters decide.
@@ -188,7 +221,7 @@ pub fn lives(state: NodeState) -> bool {
 
 /// Whether a node may be given replicas and leaderships.
 pub fn takes_more(node: &NodeFacts, observed: &Observed) -> bool {
-    let well = matches!(observed.state(node.id), NodeState::Up | NodeState::Slow);
+    let well = observed.state(node.id) == NodeState::Up && !observed.is_unsteady(node.id);
     well && node.intent == NodeIntent::Serve && !observed.has_low_disk(node.id)
 }
 
@@ -196,6 +229,9 @@ pub fn takes_more(node: &NodeFacts, observed: &Observed) -> bool {
 pub fn wanted(facts: &ClusterFacts, shard: &ShardFacts) -> usize {
     if shard.id.is_system() {
         return system_voters(facts);
+    }
+    if let Some(copies) = facts.recovery.copies.get(&shard.id) {
+        return usize::from(*copies);
     }
     facts.keyspaces.get(&shard.keyspace).map_or(1, |keyspace| usize::from(keyspace.policy.replicas))
 }

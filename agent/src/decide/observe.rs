@@ -8,15 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_shared::heartbeat::{Claim, RaftRole, ReplicaStatus};
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
-use evenkeel_shared::view::{
-    ClusterFacts, NodeFacts, NodeIntent, NodeState, Observer, ReplicaRole, ShardFacts,
-};
+use evenkeel_shared::view::{ClusterFacts, NodeFacts, Observer, ReplicaRole, ShardFacts};
+
+mod state;
 
 use super::detector::VerdictState;
 use super::facts::{Heard, NodeObserved, Observed, ReplicaObserved, ShardObserved, members};
-
-/// A sync that takes longer makes a node SLOW: writes wait for it.
-const SLOW_SYNC_US: u32 = 500_000;
 
 /// What was heard of every node. The observer's own entry is among them, alive and heard 0 ms ago:
 /// it is one of those that could say.
@@ -30,10 +27,13 @@ pub fn observe(
     now_unix_ms: u64,
 ) -> Observed {
     let mut observed = Observed { at_unix_ms: now_unix_ms, ..Observed::default() };
+    let policy = facts.recovery.policy();
     for node in facts.nodes.values() {
-        let mut seen = node_observed(facts, node, heard);
-        let known = before.nodes.get(&node.id).filter(|known| known.state == seen.state);
-        seen.since_unix_ms = known.map_or(now_unix_ms, |known| known.since_unix_ms);
+        let mut seen = node_observed(facts, node, heard, now_unix_ms);
+        let known = before.nodes.get(&node.id);
+        let same = known.filter(|known| known.state == seen.state);
+        seen.since_unix_ms = same.map_or(now_unix_ms, |known| known.since_unix_ms);
+        state::note_steadiness(&mut seen, known, &policy, now_unix_ms);
         observed.nodes.insert(node.id, seen);
     }
     let mut by_shard = by_shard(heard);
@@ -49,6 +49,8 @@ pub fn observe(
 struct HeardOfShard<'a> {
     /// What its replicas on nodes that can be relied on say of themselves.
     statuses: BTreeMap<ReplicaId, &'a ReplicaStatus>,
+    /// The longest log that any of them has told of, the dead among them.
+    longest: Option<u64>,
     /// The claim of the highest term among nodes that are not held dead.
     claim: Option<(NodeId, Claim)>,
 }
@@ -57,9 +59,12 @@ struct HeardOfShard<'a> {
 fn by_shard(heard: &HeardNodes) -> BTreeMap<ShardId, HeardOfShard<'_>> {
     let mut shards: BTreeMap<ShardId, HeardOfShard<'_>> = BTreeMap::new();
     for (node, seen) in heard {
-        let replicas = seen.replicas.iter().filter(|_| speaks(seen));
-        for status in replicas {
-            shards.entry(status.shard).or_default().statuses.insert(status.replica, status);
+        for status in &seen.replicas {
+            let known = shards.entry(status.shard).or_default();
+            known.longest = known.longest.max(Some(status.last));
+            if speaks(seen) {
+                known.statuses.insert(status.replica, status);
+            }
         }
         let claims = seen.claims.iter().filter(|_| seen.verdict != VerdictState::Dead);
         for claim in claims {
@@ -73,10 +78,15 @@ fn by_shard(heard: &HeardNodes) -> BTreeMap<ShardId, HeardOfShard<'_>> {
     shards
 }
 
-fn node_observed(facts: &ClusterFacts, node: &NodeFacts, heard: &HeardNodes) -> NodeObserved {
+fn node_observed(
+    facts: &ClusterFacts,
+    node: &NodeFacts,
+    heard: &HeardNodes,
+    now_unix_ms: u64,
+) -> NodeObserved {
     let observers = observers(node.id, heard);
     let seen = heard.get(&node.id);
-    let (state, why) = state(facts, node, seen, observers);
+    let (state, why) = state::state(facts, node, (seen, observers), now_unix_ms);
     NodeObserved {
         state,
         since_unix_ms: 0,
@@ -87,6 +97,8 @@ fn node_observed(facts: &ClusterFacts, node: &NodeFacts, heard: &HeardNodes) -> 
         heard_ms: seen.and_then(|seen| seen.heard_ms),
         round_trip_us: seen.and_then(|seen| seen.round_trip_us),
         load: seen.and_then(|seen| seen.load.clone()),
+        downs: Vec::new(),
+        unsteady_until: None,
     }
 }
 
@@ -105,61 +117,17 @@ fn speaks(seen: &Heard) -> bool {
     seen.heard_ms.is_some() && seen.verdict == VerdictState::Alive
 }
 
-fn state(
-    facts: &ClusterFacts,
-    node: &NodeFacts,
-    seen: Option<&Heard>,
-    observers: Observer,
-) -> (NodeState, String) {
+/// What was heard last, in words.
+fn speaks_of(seen: Option<&Heard>) -> String {
     let drill = seen.and_then(|seen| seen.load.as_ref()?.drill.as_ref());
-    let why = seen.map_or("not heard of".to_owned(), |seen| match drill {
+    seen.map_or("not heard of".to_owned(), |seen| match drill {
         Some(drill) => format!("{}; drill: {drill}", seen.why),
         None => seen.why.clone(),
-    });
-    let Observer { against, asked } = observers;
-    if against * 2 > asked {
-        return (NodeState::Down, why);
-    }
-    if against > 0 {
-        return (NodeState::Suspect, format!("held dead by {against} of {asked}"));
-    }
-    let Some(seen) = seen.filter(|seen| seen.heard_ms.is_some()) else {
-        return (NodeState::Unknown, why);
-    };
-    if seen.verdict != VerdictState::Alive {
-        return (NodeState::Suspect, why);
-    }
-    if node.intent == NodeIntent::Drain {
-        let data = facts.shards.values().filter(|shard| !shard.id.is_system());
-        let left = data.filter(|shard| shard.replicas.keys().any(|copy| copy.node() == node.id));
-        let left = left.count();
-        return match left {
-            0 => (NodeState::Drained, "holds no copies".to_owned()),
-            _ => (NodeState::Draining, format!("{left} copies left")),
-        };
-    }
-    if seen.revision == Some(0) {
-        return (NodeState::Joining, "has no map yet".to_owned());
-    }
-    if let Some(load) = seen.load.as_ref().filter(|load| load.disk_low) {
-        return (NodeState::Slow, disk_words(load.disk_used_bytes, load.disk_total_bytes));
-    }
-    let sync_us = seen.load.as_ref().and_then(|load| load.sync_us);
-    match sync_us.filter(|took| *took > SLOW_SYNC_US) {
-        Some(took) => (NodeState::Slow, format!("last sync took {} ms", took / 1_000)),
-        None => (NodeState::Up, why),
-    }
-}
-
-fn disk_words(used: Option<u64>, total: Option<u64>) -> String {
-    let share = used.zip(total).filter(|(_, total)| *total > 0);
-    let percent = share.map(|(used, total)| u128::from(used) * 100 / u128::from(total));
-    let full = percent.map_or(String::new(), |percent| format!(" {percent} % full,"));
-    format!("disk{full} takes no writes")
+    })
 }
 
 fn shard_observed(shard: &ShardFacts, heard: &HeardOfShard<'_>) -> ShardObserved {
-    let HeardOfShard { statuses, claim } = heard;
+    let HeardOfShard { statuses, longest, claim } = heard;
     let lost = members(shard, ReplicaRole::Lost);
     let stopped = |status: &ReplicaStatus| status.role == RaftRole::Stopped;
     let damaged = statuses.iter().filter(|(_, it)| it.damaged.is_some() || stopped(it));
@@ -189,6 +157,7 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardOfShard<'_>) -> ShardObserved
         learners: learners.unwrap_or_else(|| members(shard, ReplicaRole::Learner)),
         committed: claim.map(|(_, claim)| claim.committed),
         replicas: statuses.iter().map(|(id, seen)| (*id, replica_observed(seen, last))).collect(),
+        last: last.or(*longest),
         ops_s: status.map(|status| status.ops_s),
         log_bytes: status.map(|status| status.log_bytes),
         unfit,
@@ -197,5 +166,6 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardOfShard<'_>) -> ShardObserved
 
 fn replica_observed(status: &ReplicaStatus, leader_last: Option<u64>) -> ReplicaObserved {
     let lag = leader_last.map(|last| last.saturating_sub(status.last));
-    ReplicaObserved { lag, filling: status.filling, damaged: status.damaged.clone() }
+    let (last, filling) = (status.last, status.filling);
+    ReplicaObserved { last, lag, filling, damaged: status.damaged.clone() }
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use evenkeel_shared::ids::{Epoch, NodeId, ReplicaId, ShardId};
+use evenkeel_shared::view::{ClusterFacts, RecoveryPolicy, Rule};
 
 /// One change of one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,35 @@ pub struct Step {
     pub price_bytes: u64,
     /// What takes it back, in words.
     pub inverse: String,
+    /// Which rule of the policy it follows; `None`: it is always done.
+    pub rule: Option<RuleName>,
+}
+
+/// Which rule of the policy a step follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleName {
+    /// A node is DOWN.
+    Down,
+    /// A whole zone is.
+    ZoneLost,
+    /// A node is SLOW.
+    Slow,
+    /// Some hear a node, and others don't.
+    Suspect,
+    /// A disk is nearly full.
+    DiskLow,
+}
+
+impl fmt::Display for RuleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Down => "down",
+            Self::ZoneLost => "zone_lost",
+            Self::Slow => "slow",
+            Self::Suspect => "suspect",
+            Self::DiskLow => "disk_low",
+        })
+    }
 }
 
 /// What a step does.
@@ -88,7 +118,7 @@ impl fmt::Display for StepKind {
 
 impl Step {
     /// A step with what takes it back.
-    pub(super) fn new(shard: ShardId, epoch: Epoch, kind: StepKind, cause: String) -> Self {
+    pub fn new(shard: ShardId, epoch: Epoch, kind: StepKind, cause: String) -> Self {
         let inverse = match &kind {
             StepKind::AddReplica { node } => format!("remove the replica on {node}"),
             StepKind::AddLearner { replica } => format!("remove {replica}"),
@@ -105,7 +135,25 @@ impl Step {
                 format!("hand leadership from {to} to {from}")
             }
         };
-        Self { shard, epoch, kind, cause, price_bytes: 0, inverse }
+        Self { shard, epoch, kind, cause, price_bytes: 0, inverse, rule: None }
+    }
+
+    /// A name that an operator can type: `s3.add.4`, with nodes by their numbers.
+    pub fn name(&self) -> String {
+        let nodes = |all: &[ReplicaId]| {
+            let nodes = all.iter().map(|replica| replica.node().0.to_string());
+            nodes.collect::<Vec<_>>().join(".")
+        };
+        let what = match &self.kind {
+            StepKind::AddReplica { node } => format!("add.{}", node.0),
+            StepKind::AddLearner { replica } => format!("feed.{}", replica.node().0),
+            StepKind::Promote { replicas, .. } => format!("promote.{}", nodes(replicas)),
+            StepKind::Demote { replicas } => format!("demote.{}", nodes(replicas)),
+            StepKind::Remove { replica } => format!("remove.{}", replica.node().0),
+            StepKind::Lose { replica } => format!("lose.{}", replica.node().0),
+            StepKind::TransferLeader { to, .. } => format!("lead.{}", to.node().0),
+        };
+        format!("{}.{what}", self.shard)
     }
 }
 
@@ -114,8 +162,55 @@ impl Step {
 pub struct Plan {
     /// In the order in which they matter.
     pub steps: Vec<Step>,
+    /// Steps that wait for an operator's word, since the policy says so.
+    pub advised: Vec<Step>,
+    /// Steps that an operator does not want.
+    pub held: Vec<Step>,
     /// Shards for which nothing can be done now, and why.
     pub declined: Vec<(ShardId, String)>,
+}
+
+impl Plan {
+    /// Sorts steps by what the policy and operators say to them at that time.
+    pub fn sort(&mut self, steps: impl IntoIterator<Item = Step>, facts: &ClusterFacts, now: u64) {
+        let recovery = &facts.recovery;
+        let policy = recovery.policy();
+        for step in steps {
+            let word = recovery.decisions.get(&step.name());
+            let word = word.filter(|word| now < word.until_unix_ms).map(|word| word.go);
+            let rule = step.rule.map_or(Rule::Act, |rule| rule_of(facts, &policy, &step, rule));
+            match (word, rule) {
+                (Some(false), _) => self.held.push(step),
+                (Some(true), _) | (None, Rule::Act) => self.steps.push(step),
+                (None, Rule::Advise) => self.advised.push(step),
+                (None, Rule::Observe) => {
+                    let why =
+                        format!("{}: the policy only observes \"{}\"", step.cause, name(&step));
+                    self.declined.push((step.shard, why));
+                }
+            }
+        }
+    }
+}
+
+fn name(step: &Step) -> String {
+    step.rule.map_or_else(String::new, |rule| rule.to_string())
+}
+
+fn rule_of(facts: &ClusterFacts, policy: &RecoveryPolicy, step: &Step, rule: RuleName) -> Rule {
+    let rules = &policy.rules;
+    match rule {
+        RuleName::Down => {
+            let keyspace = facts.shards.get(&step.shard).map(|shard| shard.keyspace);
+            let named = keyspace.and_then(|keyspace| facts.keyspaces.get(&keyspace));
+            let own = named.and_then(|named| policy.keyspaces.get(&named.name)?.down);
+            own.unwrap_or(rules.down)
+        }
+        RuleName::ZoneLost => rules.zone_lost,
+        RuleName::Slow => rules.slow,
+        RuleName::Suspect => rules.suspect,
+        RuleName::DiskLow => rules.disk_low,
+    }
 }
 
 fn list(replicas: &[ReplicaId]) -> String {

@@ -5,13 +5,14 @@
 //! voters of a data shard at once. A shard in doubt (no leader, no majority) is left alone.
 
 mod system;
+mod unsteady;
 
 #[cfg(test)]
 mod tests;
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
-    ClusterFacts, NodeIntent, NodeState, ReplicaRole, ShardFacts, ShardPhase, ZoneRule,
+    ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, ShardFacts, ShardPhase, ZoneRule,
 };
 
 use super::facts::{Observed, ShardObserved, members, name, takes_more, wanted};
@@ -25,6 +26,14 @@ pub struct RepairSettings {
     pub steps_max: usize,
     /// How long a node that holds the system shard may be DOWN before it is replaced there.
     pub system_grace_ms: u64,
+}
+
+impl RepairSettings {
+    /// As the policy says.
+    pub fn of(policy: &RecoveryPolicy) -> Self {
+        let steps_max = usize::from(policy.steps);
+        Self { steps_max, system_grace_ms: policy.system_grace_ms }
+    }
 }
 
 impl Default for RepairSettings {
@@ -60,7 +69,9 @@ pub fn repair(facts: &ClusterFacts, observed: &Observed, settings: &RepairSettin
     }
     // Time to loss: whoever can spare fewest copies comes first, the system shard before others.
     steps.sort_by_key(|(spare, step)| (*spare, step.shard));
-    plan.steps = steps.into_iter().map(|(_, step)| step).take(settings.steps_max).collect();
+    let steps = steps.into_iter().map(|(_, step)| step);
+    plan.sort(steps, facts, observed.at_unix_ms);
+    plan.steps.truncate(settings.steps_max);
     plan
 }
 
@@ -73,6 +84,9 @@ impl<'a> Case<'a> {
             return Err(format!("only {live} of {voters} voters live: no majority"));
         }
         if let Some(step) = self.damaged() {
+            return Ok(Some(step));
+        }
+        if let Some(step) = self.unsteady_leader(leader) {
             return Ok(Some(step));
         }
         if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) }
@@ -243,9 +257,7 @@ impl<'a> Case<'a> {
         if self.shard.replicas.get(&replica).is_some_and(|held| held.role == ReplicaRole::Lost) {
             return Some(format!("the copy on {} is lost", node.name));
         }
-        let grace = self.grace_ms();
-        let down = self.observed.in_state_ms(id);
-        if self.observed.state(id) == NodeState::Down && down > grace {
+        if let Some(down) = self.down_too_long(id) {
             return Some(format!("{} DOWN for {} s", node.name, down / 1_000));
         }
         (node.intent == NodeIntent::Drain).then(|| format!("{} is draining", node.name))
@@ -266,7 +278,9 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn step(&self, kind: StepKind, why: String) -> Step {
-        Step::new(self.shard.id, self.seen.epoch, kind, why)
+        let mut step = Step::new(self.shard.id, self.seen.epoch, kind, why);
+        step.rule = self.rule();
+        step
     }
 
     fn keepable_learners(&self) -> Vec<ReplicaId> {

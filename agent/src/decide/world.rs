@@ -21,6 +21,8 @@ use super::plan::{Step, StepKind};
 use super::repair::{RepairSettings, repair};
 use super::script;
 
+mod declared;
+
 pub(super) const KEYSPACE: KeyspaceId = KeyspaceId(1);
 const NOW_MS: u64 = 10_000_000;
 
@@ -57,6 +59,7 @@ fn state(text: &str) -> Result<NodeState, Box<dyn Error>> {
         "draining" => NodeState::Draining,
         "joining" => NodeState::Joining,
         "unknown" => NodeState::Unknown,
+        "maint" => NodeState::Maint,
         _ => return Err(format!("no state {text}").into()),
     })
 }
@@ -93,6 +96,7 @@ impl World {
                     promise.zones = script::zones(rule)?;
                 }
             }
+            "rule" | "decide" | "maintain" | "copies" => self.declare(command, &mut args)?,
             _ => return Ok(false),
         }
         args.reject_next()?;
@@ -210,6 +214,7 @@ impl World {
             voters: voters.iter().map(replica).collect(),
             learners: learners.iter().map(replica).collect(),
             committed: Some(10),
+            last: Some(10),
             replicas: facts.replicas.keys().map(|id| (*id, caught_up.clone())).collect(),
             ops_s: None,
             log_bytes: Some(1 << 20),

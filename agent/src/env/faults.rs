@@ -103,6 +103,11 @@ impl Faults {
         (!words.is_empty()).then(|| words.join(", "))
     }
 
+    /// Whether one of them leaves this node of no use to its shards.
+    pub fn take_node_away(&self) -> bool {
+        self.now().iter().any(|one| one.fault.takes_node_away())
+    }
+
     /// Says who listens where.
     pub fn know(&self, addresses: &BTreeMap<NodeId, String>) {
         let addresses = addresses.iter().map(|(node, address)| (address.clone(), *node));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use evenkeel_shared::heartbeat::{Claim, Heartbeat, HeartbeatReply, RaftRole};
+use evenkeel_shared::heartbeat::{Claim, Heartbeat, HeartbeatReply, Load, RaftRole};
 use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
 use evenkeel_shared::limits::HEARTBEAT_INTERVAL;
 use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
@@ -16,11 +16,14 @@ use super::registry::{PeerRecord, PulseEvent};
 use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
 use crate::decide::elector::backing::Backed;
 use crate::decide::elector::{Elector, ElectorAction, ElectorConfig, ElectorFacts};
+use crate::decide::slow::{Axis, Gauges, Slowness};
 use crate::env::clock::Clock;
 use list::list_mark;
 use state::State;
 
+mod lag;
 mod list;
+mod rise;
 mod state;
 mod worth;
 
@@ -71,10 +74,13 @@ impl Pulse {
             leading: BTreeMap::new(),
             stood: BTreeMap::new(),
             unled_since: BTreeMap::new(),
+            rising: BTreeMap::new(),
             committed: BTreeMap::new(),
             low: BTreeSet::new(),
             rounds: BTreeMap::new(),
             heard_rounds: BTreeMap::new(),
+            gauges: Gauges::default(),
+            lag: lag::Lag::default(),
             listed: 0,
         };
         let state = Mutex::new(state);
@@ -86,8 +92,12 @@ impl Pulse {
     pub async fn run(self: Arc<Self>) {
         loop {
             let wait = self.round();
+            let due = self.clock.now() + wait;
             // A wake-up that comes while the round runs is not lost: the permit stays.
-            let _ = tokio::time::timeout(wait, self.wake.notified()).await;
+            if tokio::time::timeout(wait, self.wake.notified()).await.is_err() {
+                let now = self.clock.now();
+                self.lock().lag.note(now, now.saturating_sub(due));
+            }
         }
     }
 
@@ -131,7 +141,13 @@ impl Pulse {
             let mut state = self.lock();
             let was_dead = state.detector.verdict(now, from).state == VerdictState::Dead;
             state.detector.heard(now, from, heartbeat.incarnation);
-            state.records.entry(from).or_default().take(now, heartbeat);
+            let record = state.records.entry(from).or_default();
+            let restarted = record.incarnation != Some(heartbeat.incarnation);
+            record.take(now, heartbeat);
+            if restarted {
+                state.gauges.forget(from);
+            }
+            state.gauges.take_load(from, &heartbeat.load);
             let replicas = heartbeat.replicas.as_deref().unwrap_or_default();
             (was_dead, state.owed(now, replicas), state.rounds_now(now))
         };
@@ -206,6 +222,21 @@ impl Pulse {
         (state.detector.phi(now, node), state.detector.heard_ago(now, node))
     }
 
+    /// Whether a node, this one too, is slower than it used to be.
+    pub fn slowness(&self, node: NodeId) -> Option<Slowness> {
+        self.lock().gauges.slowness(node)
+    }
+
+    /// What this node has to carry.
+    pub fn load(&self) -> Load {
+        let now = self.clock.now();
+        self.load_of(&mut self.lock(), now)
+    }
+
+    fn load_of(&self, state: &mut State, now: Duration) -> Load {
+        Load { lag_us: Some(state.lag.worst_us(now)), ..self.groups.load() }
+    }
+
     /// What every peer said last.
     pub fn records(&self) -> BTreeMap<NodeId, PeerRecord> {
         self.lock().records.clone()
@@ -231,7 +262,8 @@ impl Pulse {
         let beat = (now >= state.next_beat).then(|| self.beat(&mut state, now, &held));
         let due = [state.next_beat, state.elector.next_wake(now), state.detector.next_wake(now)];
         let wait = due.into_iter().min().unwrap_or(now).saturating_sub(now);
-        Self::note_stands(&mut state, now, &actions);
+        let wait = Self::wait_at_most(&state, wait);
+        state.note_stands(now, &actions);
         drop(state);
         self.execute(actions);
         if let Some(heartbeat) = beat {
@@ -260,13 +292,15 @@ impl Pulse {
         let mark = list_mark(held, &self.groups.out_of_service());
         let changed = std::mem::replace(&mut state.listed, mark) != mark;
         let list = changed || state.sequence.is_multiple_of(BEATS_PER_LIST);
+        let load = self.load_of(state, now);
+        state.gauges.take_load(self.config.me, &load);
         let dead = |node: &&NodeId| state.detector.verdict(now, **node).state == VerdictState::Dead;
         Heartbeat {
             from: self.config.me,
             incarnation: self.config.incarnation,
             sequence: state.sequence,
             hlc: self.groups.hlc(),
-            load: self.groups.load(),
+            load,
             claims,
             replicas: list.then(|| self.groups.statuses()),
             dead: state.records.keys().filter(dead).copied().collect(),
@@ -276,13 +310,17 @@ impl Pulse {
 
     async fn beat_one(self: Arc<Self>, node: NodeId, heartbeat: Heartbeat) {
         let sent = self.clock.now();
-        let claims = heartbeat.claims.iter().map(|claim| (claim.shard, claim.term)).collect();
+        let claims: BTreeMap<ShardId, u64> =
+            heartbeat.claims.iter().map(|claim| (claim.shard, claim.term)).collect();
         let Some(reply) = self.peers.beat(node, heartbeat, BEAT_MAX).await else { return };
         let unbacked = reply.unbacked.iter().copied().collect();
         let now = self.clock.now();
         let mut state = self.lock();
         state.detector.heard(now, node, reply.incarnation);
         state.hear_rounds(sent, &reply.rounds);
+        state.note_published(now, &claims);
+        let round_trip_us = u32::try_from(now.saturating_sub(sent).as_micros());
+        state.gauges.take(node, Axis::RoundTrip, round_trip_us.unwrap_or(u32::MAX));
         state.records.entry(node).or_default().take_reply(now, Backed { sent, claims, unbacked });
     }
 
@@ -320,7 +358,7 @@ impl Pulse {
             let peers = state.peer_facts(now);
             let facts = ElectorFacts { groups: &groups, peers: &peers };
             let actions = state.elector.on_answers(now, round, node, answers.as_deref(), facts);
-            Self::note_stands(&mut state, now, &actions);
+            state.note_stands(now, &actions);
             actions
         };
         self.execute(actions);
@@ -329,34 +367,7 @@ impl Pulse {
 
     fn tell_verdict(&self, change: VerdictChange) {
         let VerdictChange { node, before, verdict, restarted } = change;
-        // Nobody listens any more when the node is stopping.
-        let _ = self.events.send(PulseEvent::Verdict { node, before, verdict, restarted });
-    }
-
-    fn note_stands(state: &mut State, now: Duration, actions: &[ElectorAction]) {
-        for action in actions {
-            if let ElectorAction::Elect { shard, cause, .. } = action {
-                let since = state.unled_since.get(shard).copied().unwrap_or(now);
-                state.stood.insert(*shard, (*cause, since));
-            }
-        }
-    }
-
-    fn note_leaderships(&self, state: &mut State, now: Duration, held: &[Held]) {
-        let leads = |held: &&Held| held.group.role == RaftRole::Leader;
-        let leading: BTreeMap<ShardId, u64> =
-            held.iter().filter(leads).map(|held| (held.group.shard, held.group.term)).collect();
-        for (shard, term) in &leading {
-            if state.leading.get(shard) == Some(term) {
-                continue;
-            }
-            // Nobody can ask a leader that nobody has heard of.
-            state.next_beat = now;
-            let stood = state.stood.remove(shard);
-            let stood = stood.map(|(cause, since)| (cause, now.saturating_sub(since)));
-            let _ = self.events.send(PulseEvent::Leads { shard: *shard, term: *term, stood });
-        }
-        state.leading = leading;
+        self.tell(PulseEvent::Verdict { node, before, verdict, restarted });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

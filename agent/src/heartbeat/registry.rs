@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_shared::explain::Phases;
 use evenkeel_shared::heartbeat::{Claim, Heartbeat, Load, ReplicaStatus};
 use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
 
@@ -31,8 +32,9 @@ pub enum PulseEvent {
         shard: ShardId,
         /// The term.
         term: u64,
-        /// Why it stood for election, and how long that took, if the elector had it stand.
-        stood: Option<(Unled, Duration)>,
+        /// Why it stood for election, how long that took, and each part of it, if the elector had
+        /// it stand.
+        stood: Option<(Unled, Duration, Phases)>,
     },
 }
 

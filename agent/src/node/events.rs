@@ -21,8 +21,9 @@ pub(super) async fn write(parts: Arc<Parts>, mut events: mpsc::UnboundedReceiver
                 line.shard = Some(shard);
                 line.node = Some(parts.membership.node);
                 match stood {
-                    Some((cause, took)) => {
-                        line.why = cause.words(|node| name(&parts, node));
+                    Some((cause, took, phases)) => {
+                        let cause = cause.words(|node| name(&parts, node));
+                        line.why = format!("{cause} {phases}");
                         line.took_us = u64::try_from(took.as_micros()).ok();
                     }
                     // Nobody led it before, so nobody can have handed it over.

@@ -79,6 +79,10 @@ impl LoadSampler {
             connections: reading.connections,
             sync_age_ms: u64::try_from(now.saturating_sub(sync.last_ended).as_millis()).ok(),
             sync_us: u32::try_from(sync.last_took.as_micros()).ok(),
+            sync_wait_ms: sync
+                .oldest_unsynced
+                .and_then(|wait| u32::try_from(wait.as_millis()).ok()),
+            drilled_away: self.env.faults.as_ref().is_some_and(|faults| faults.take_node_away()),
             drill: self.env.faults.as_ref().and_then(|faults| faults.words()),
             ..last.load.clone()
         }

@@ -10,7 +10,7 @@ use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply, Load, RaftRole, Repl
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
 use evenkeel_shared::version::Hlc;
-use evenkeel_shared::view::ClusterFacts;
+use evenkeel_shared::view::{ClusterFacts, Modes};
 use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::Lane;
 use futures::future::BoxFuture;
@@ -151,6 +151,7 @@ impl HeldGroups {
             claim_earned: leads && !stuck && !group.is_stalled(now),
             transfer_since: status.transfer_since,
             initialized: status.initialized,
+            automatic: self.elects(shard),
         };
         Held {
             group: facts,
@@ -158,6 +159,19 @@ impl HeldGroups {
             epoch: status.epoch,
             members: (members.voters.len(), members.learners.len()),
         }
+    }
+
+    /// Whether a failover of the shard may begin without an operator's word. The cluster's own facts
+    /// always may: without them nobody could change that.
+    fn elects(&self, shard: ShardId) -> bool {
+        let facts = self.facts.borrow();
+        let modes = &facts.recovery.modes;
+        if shard.is_system() || *modes == Modes::default() {
+            return true;
+        }
+        let now = self.clock.unix_ms();
+        let keyspace = facts.shards.get(&shard).map(|known| known.keyspace);
+        keyspace.is_none_or(|keyspace| modes.of(keyspace, now).elects(now))
     }
 
     fn rate(&self, now: Duration, shard: ShardId, operations: u64) -> f64 {

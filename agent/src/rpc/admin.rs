@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use evenkeel_shared::error::AdminError;
 use evenkeel_shared::event::Event;
+use evenkeel_shared::explain::Explanation;
 use evenkeel_shared::fault::Drill;
 use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::plan::PlanView;
 use evenkeel_shared::preflight::{Action, Outcome, Preflight};
 use evenkeel_shared::service::admin::Admin;
 use evenkeel_shared::service::peer::ContentHash;
-use evenkeel_shared::view::ClusterView;
+use evenkeel_shared::view::{ClusterView, Recovery};
 use evenkeel_shared::wire::deadline::Deadline;
 use tarpc::context::Context;
 
@@ -47,6 +49,18 @@ impl Admin for AdminService {
         tokio::spawn(async move { operator.act(action, revision, &actor, by).await })
             .await
             .unwrap_or_else(|error| Err(AdminError::Unavailable { why: error.to_string() }))
+    }
+
+    async fn explain(self, _: Context, shard: ShardId) -> Result<Explanation, AdminError> {
+        self.operator.explain(shard)
+    }
+
+    async fn plan(self, _: Context) -> PlanView {
+        self.operator.plan()
+    }
+
+    async fn recovery(self, _: Context) -> Recovery {
+        self.operator.system.facts().recovery.clone()
     }
 
     async fn content_hashes(

@@ -5,6 +5,7 @@
 mod intents;
 mod keyspaces;
 mod nodes;
+mod recovery;
 mod shards;
 
 use evenkeel_shared::command::SystemReply;
@@ -79,6 +80,7 @@ fn change(facts: &mut ClusterFacts, command: &SystemCommand, at: Context) -> Rep
         SystemCommand::CreateKeyspace(spec) => keyspaces::create(facts, spec),
         SystemCommand::SetKeyspace { keyspace, change } => keyspaces::set(facts, *keyspace, change),
         SystemCommand::DropKeyspace { keyspace } => keyspaces::remove(facts, *keyspace),
+        SystemCommand::Recover(wanted) => recovery::apply(facts, wanted, at.hlc.unix_ms()),
     }
 }
 

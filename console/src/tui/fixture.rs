@@ -264,6 +264,9 @@ impl World {
             connections: 11 + node.0,
             disk_low: false,
             drill: None,
+            drilled_away: false,
+            sync_wait_ms: None,
+            lag_us: Some(200),
         }
     }
 

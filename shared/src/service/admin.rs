@@ -2,11 +2,13 @@
 
 use crate::error::AdminError;
 use crate::event::Event;
+use crate::explain::Explanation;
 use crate::fault::Drill;
 use crate::ids::ShardId;
+use crate::plan::PlanView;
 use crate::preflight::{Action, Outcome, Preflight};
 use crate::service::peer::ContentHash;
-use crate::view::ClusterView;
+use crate::view::{ClusterView, Recovery};
 
 /// The operators' service.
 #[tarpc::service]
@@ -19,6 +21,12 @@ pub trait Admin {
     async fn preflight(action: Action) -> Result<Preflight, AdminError>;
     /// Does it; refused when the facts have moved on since `revision` in a way that matters.
     async fn act(action: Action, revision: u64, actor: String) -> Result<Outcome, AdminError>;
+    /// Who would lead a shard next and why, and how its last failover went.
+    async fn explain(shard: ShardId) -> Result<Explanation, AdminError>;
+    /// What the controller would do now.
+    async fn plan() -> PlanView;
+    /// What operators have declared of recovery.
+    async fn recovery() -> Recovery;
     /// Every replica's content hash of one shard.
     async fn content_hashes(shard: ShardId) -> Result<Vec<ContentHash>, AdminError>;
     /// Does this to this very process (only with `--drills`); says what it did, in words.

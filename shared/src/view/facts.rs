@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::recovery::Recovery;
 use crate::ids::{ClusterId, Epoch, History, IntentId, KeyspaceId, NodeId, ReplicaId, ShardId};
 use crate::key::{Slot, SlotRange};
 use crate::version::Hlc;
@@ -30,6 +31,9 @@ pub struct ClusterFacts {
     /// What keyspaces promise beside their policies. It came later, and lies in a row of its own.
     #[serde(skip)]
     pub promises: Promises,
+    /// What operators have declared of recovery; in a row of its own, too.
+    #[serde(skip)]
+    pub recovery: Recovery,
 }
 
 /// Counters of ids that are never reused.

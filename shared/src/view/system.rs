@@ -6,6 +6,7 @@ use super::facts::{
     BackupRecord, ClusterFacts, IntentKind, IntentPhase, JoinRequest, KeyspaceChange, KeyspaceSpec,
     NodeIntent, ReplicaRole, ShardPhase,
 };
+use super::recovery::RecoveryChange;
 use crate::event::Event;
 use crate::ids::{Epoch, History, IntentId, KeyspaceId, NodeId, ReplicaId, ShardId};
 use crate::key::SlotRange;
@@ -130,4 +131,6 @@ pub enum SystemCommand {
         /// Which.
         keyspace: KeyspaceId,
     },
+    /// Operators declare something of recovery.
+    Recover(RecoveryChange),
 }

@@ -18,7 +18,7 @@ use crate::limits::{
 };
 
 /// Rises with every change of a frame that an older build can't read.
-pub const WIRE_VERSION: u16 = 5;
+pub const WIRE_VERSION: u16 = 6;
 
 const MAGIC: [u8; 4] = *b"evkl";
 

@@ -4,14 +4,16 @@
 
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::preflight::{Harm, Preflight};
+use evenkeel_shared::view::ShardFacts;
 
+use super::super::explain::{candidates, loss};
 use super::super::facts::{ShardObserved, name};
 use super::{World, refused, titled};
 
 impl World<'_> {
     pub(super) fn switchover(&self, shard: ShardId, to: Option<NodeId>) -> Preflight {
         let mut title = format!("hand leadership of {shard} over");
-        let Some(seen) = self.observed.shards.get(&shard) else {
+        let Some((known, seen)) = self.shard(shard) else {
             return refused(title, format!("no shard {shard}"));
         };
         let safer = Some("failover".to_owned());
@@ -22,15 +24,16 @@ impl World<'_> {
             let why = format!("the leader, {}, does not answer", name(self.facts, leader.node()));
             return Preflight { safer, ..refused(title, why) };
         }
-        match self.heir(seen, Some(leader), to) {
+        match self.heir((known, seen), to) {
             Err(why) => refused(title, why),
-            Ok(heir) => {
+            Ok((heir, others)) => {
                 title.push_str(" to ");
                 title.push_str(&name(self.facts, heir.node()));
                 let mut flight = titled(title);
                 flight.leaders_moved.push(shard);
                 flight.writes_dropped = Some(0);
                 flight.notes.push("writes wait for at most 100 ms".to_owned());
+                flight.notes.extend(others);
                 flight
             }
         }
@@ -38,7 +41,7 @@ impl World<'_> {
 
     pub(super) fn failover(&self, shard: ShardId, to: Option<NodeId>) -> Preflight {
         let mut title = format!("elect another leader of {shard}");
-        let Some(seen) = self.observed.shards.get(&shard) else {
+        let Some((known, seen)) = self.shard(shard) else {
             return refused(title, format!("no shard {shard}"));
         };
         let leader = seen.leader;
@@ -46,9 +49,13 @@ impl World<'_> {
         if without < seen.quorum() {
             let voters = seen.voters.len();
             let why = format!("only {without} of {voters} voters live besides the leader");
-            return refused(title, format!("{why}: no majority can elect"));
+            let mut flight = refused(title, format!("{why}: no majority can elect"));
+            if leader.is_none() {
+                flight.safer = Some("bring a voter back; if they are lost, `recover`".to_owned());
+            }
+            return flight;
         }
-        let heir = match self.heir(seen, leader, to) {
+        let (heir, others) = match self.heir((known, seen), to) {
             Err(why) => return refused(title, why),
             Ok(heir) => heir,
         };
@@ -56,7 +63,8 @@ impl World<'_> {
         title.push_str(&name(self.facts, heir.node()));
         let mut flight = titled(title);
         flight.leaders_moved.push(shard);
-        flight.writes_dropped = Some(0);
+        let (lost, why) = loss(self.facts, known, seen, Some(heir));
+        flight.writes_dropped = lost;
         let living = leader.filter(|leader| self.observed.lives(leader.node()));
         if let Some(leader) = living {
             flight.harm = Harm::Risk;
@@ -64,45 +72,46 @@ impl World<'_> {
             flight.notes.push(format!("{called} leads and answers: its writes under way may fail"));
             flight.safer = Some("switchover".to_owned());
         }
-        if self.facts.shards.get(&shard).is_some_and(|facts| self.leader_acknowledges(facts)) {
+        if self.leader_acknowledges(known) {
             flight.harm = Harm::Risk;
-            flight.writes_dropped = None;
-            flight.notes.push("the leader acknowledges alone: its last writes may be lost".into());
+            flight.notes.push(why);
         }
+        flight.notes.extend(others);
         flight
     }
 
-    /// Who would lead next: whoever was asked for, if it can, or the voter least behind.
+    fn shard(&self, shard: ShardId) -> Option<(&ShardFacts, &ShardObserved)> {
+        self.facts.shards.get(&shard).zip(self.observed.shards.get(&shard))
+    }
+
+    /// Who would lead next: whoever was asked for, if it can, or the best candidate; and why it is
+    /// none of the others.
     fn heir(
         &self,
-        seen: &ShardObserved,
-        leader: Option<ReplicaId>,
+        (known, seen): (&ShardFacts, &ShardObserved),
         to: Option<NodeId>,
-    ) -> Result<ReplicaId, String> {
-        let able = |voter: &ReplicaId| {
-            let called = name(self.facts, voter.node());
-            if Some(*voter) == leader {
-                return Err(format!("{called} leads already"));
+    ) -> Result<(ReplicaId, Vec<String>), String> {
+        let (table, best) = candidates(self.facts, self.observed, known, seen);
+        let heir = match to {
+            None => best.ok_or_else(|| "no other voter can lead".to_owned())?,
+            Some(to) => {
+                let called = name(self.facts, to);
+                let voter = seen.voters.iter().find(|voter| voter.node() == to);
+                let voter =
+                    voter.ok_or_else(|| format!("{called} holds no voter of this shard"))?;
+                let against = table.iter().find(|it| it.node == to && !it.able);
+                match against {
+                    Some(against) => return Err(format!("{called} can't lead: {}", against.why)),
+                    None => *voter,
+                }
             }
-            if !self.observed.lives(voter.node()) {
-                return Err(format!("{called} does not answer"));
-            }
-            // Without a leader nobody is behind anybody.
-            if leader.is_some_and(|leader| self.observed.lives(leader.node()))
-                && !seen.caught_up(*voter)
-            {
-                return Err(format!("{called} is not caught up"));
-            }
-            Ok(*voter)
         };
-        let Some(to) = to else {
-            let heirs = seen.voters.iter().filter_map(|voter| able(voter).ok());
-            let lag = |voter: &ReplicaId| seen.replicas.get(voter).and_then(|seen| seen.lag);
-            let best = heirs.min_by_key(|voter| (lag(voter).is_none(), lag(voter), *voter));
-            return best.ok_or_else(|| "no other voter can lead".to_owned());
+        let others = table.iter().filter(|it| it.node != heir.node());
+        let others = others.filter(|it| Some(it.node) != seen.leader.map(ReplicaId::node));
+        let said = |it: &evenkeel_shared::explain::Candidate| {
+            let why = if to.is_some() && it.able { "able; another was asked for" } else { &it.why };
+            format!("not {}: {why}", name(self.facts, it.node))
         };
-        let voter = seen.voters.iter().find(|voter| voter.node() == to);
-        let called = name(self.facts, to);
-        able(voter.ok_or_else(|| format!("{called} holds no voter of this shard"))?)
+        Ok((heir, others.map(said).collect()))
     }
 }

@@ -122,6 +122,7 @@ mod tests {
             transfer_since: None,
             voted_at: None,
             initialized: true,
+            automatic: true,
         }
     }
 

@@ -47,6 +47,8 @@ pub struct GroupFacts {
     pub voted_at: Option<Duration>,
     /// Whether it has a membership at all.
     pub initialized: bool,
+    /// Whether a failover may begin without an operator's word.
+    pub automatic: bool,
 }
 
 impl GroupFacts {

@@ -34,6 +34,19 @@ pub enum Unled {
 }
 
 impl Unled {
+    /// Whether to stand for it is to take a shard over from another: a leader that comes back, or
+    /// has given up itself, is no failover.
+    pub(super) fn is_failover(self) -> bool {
+        match self {
+            Self::NoLeader
+            | Self::Disowned(_)
+            | Self::Dead(_)
+            | Self::Restarted(_)
+            | Self::NotClaimed(_) => true,
+            Self::LedBefore | Self::TransferStuck | Self::NotEarned => false,
+        }
+    }
+
     /// In words, with nodes by their names.
     pub fn words(self, name: impl Fn(NodeId) -> String) -> String {
         match self {

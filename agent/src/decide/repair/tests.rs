@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use evenkeel_shared::view::NodeState;
 use goldenscript::{Command, Context};
 use proptest::prelude::*;
 
@@ -30,6 +31,12 @@ impl goldenscript::Runner for Runner {
                 let plan = repair(&self.world.facts, &self.world.observed, &self.world.repair);
                 for step in &plan.steps {
                     writeln!(out, "{}", line(step))?;
+                }
+                for step in &plan.advised {
+                    writeln!(out, "advised: {}: {}", step.name(), line(step))?;
+                }
+                for step in &plan.held {
+                    writeln!(out, "held: {}: {}", step.name(), line(step))?;
                 }
                 for (shard, why) in &plan.declined {
                     writeln!(out, "{shard}: declined: {why}")?;

@@ -46,6 +46,7 @@ fn heard(node: u32) -> Heard {
         incarnation: Some(Incarnation(1)),
         load: None,
         revision: Some(7),
+        slow: None,
         dead: BTreeSet::new(),
         claims: if node == 1 { vec![claim(0), claim(1)] } else { Vec::new() },
         replicas: vec![status(0, node, 20), status(1, node, 20)],

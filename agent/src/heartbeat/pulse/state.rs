@@ -9,10 +9,14 @@ use evenkeel_shared::ids::{NodeId, ShardId};
 
 use crate::decide::detector::{Detector, VerdictState};
 use crate::decide::elector::backing::Backers;
-use crate::decide::elector::{Elector, GroupFacts, PeerFacts, Peers as PeerFactsMap, Unled};
+use crate::decide::elector::{Elector, GroupFacts, PeerFacts, Peers as PeerFactsMap};
 use crate::decide::fresh::Freshness;
 use crate::decide::reminder::Committed;
+use crate::decide::slow::Gauges;
 use crate::heartbeat::registry::PeerRecord;
+
+use super::lag::Lag;
+use super::rise::{Lost, Rising, Stood};
 
 /// Everything that changes under the pulse's lock.
 pub(super) struct State {
@@ -23,9 +27,11 @@ pub(super) struct State {
     pub(super) next_beat: Duration,
     /// Shards that this node leads, with their terms.
     pub(super) leading: BTreeMap<ShardId, u64>,
-    /// Elections that the elector has started: why, and when the shard was first held unled.
-    pub(super) stood: BTreeMap<ShardId, (Unled, Duration)>,
-    pub(super) unled_since: BTreeMap<ShardId, Duration>,
+    /// Elections that the elector has started.
+    pub(super) stood: BTreeMap<ShardId, Stood>,
+    pub(super) unled_since: BTreeMap<ShardId, Lost>,
+    /// Leaderships that were won, and of which not all is known that should be told.
+    pub(super) rising: BTreeMap<ShardId, Rising>,
     /// What each of them was last told to have committed.
     pub(super) committed: BTreeMap<ShardId, Committed>,
     /// Nodes whose disks are so full that they take no writes, this one among them.
@@ -35,6 +41,10 @@ pub(super) struct State {
     pub(super) rounds: BTreeMap<ShardId, Freshness>,
     /// How fresh the leaders of other shards have said to be.
     pub(super) heard_rounds: BTreeMap<ShardId, Freshness>,
+    /// What each node, this one among them, usually takes for what it does.
+    pub(super) gauges: Gauges,
+    /// How late this node's timers come.
+    pub(super) lag: Lag,
     /// What the last full list said, to send the next one when it has changed.
     pub(super) listed: u64,
 }
@@ -51,6 +61,7 @@ impl State {
         for node in gone {
             self.detector.forget(node);
             self.records.remove(&node);
+            self.gauges.forget(node);
         }
     }
 
@@ -77,7 +88,9 @@ impl State {
     ) {
         for group in groups {
             if self.elector.unled(now, group, peers).is_some() {
-                self.unled_since.entry(group.shard).or_insert(now);
+                let heard = group.leader.and_then(|leader| peers.get(&leader.node())?.heard);
+                let lost = Lost { since: now, last_sign: heard };
+                self.unled_since.entry(group.shard).or_insert(lost);
             } else {
                 self.unled_since.remove(&group.shard);
             }

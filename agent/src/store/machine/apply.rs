@@ -22,7 +22,7 @@ mod record;
 mod remembered;
 
 use super::clients::{self, Standing};
-use super::rows::{self, FACTS, META, PROMISES};
+use super::rows::{self, FACTS, META, PROMISES, RECOVERY};
 use super::state::{MachinePhase, State, TERMS_MAX};
 use super::{MachineError, Payload};
 use crate::planted::{self, Bug};
@@ -271,6 +271,10 @@ impl<'a> Applier<'a> {
         if self.state.facts.as_deref() != Some(&facts) {
             self.set(Bytes::from_static(FACTS), rows::encode(&facts));
             self.set(Bytes::from_static(PROMISES), rows::encode(&facts.promises));
+            let declared = self.state.facts.as_ref().map(|known| &known.recovery);
+            if declared != Some(&facts.recovery) {
+                self.set(Bytes::from_static(RECOVERY), rows::encode(&facts.recovery));
+            }
             self.state.facts = Some(Arc::new(facts));
         }
         Ok(reply)

@@ -39,6 +39,9 @@ pub(super) const WITNESSES: u8 = 10;
 /// Rows of results: (client, first sequence) → [`super::run::Run`].
 pub(super) const RUNS: u8 = 11;
 
+/// The one row of what operators have declared of recovery.
+pub(super) const RECOVERY: &[u8] = &[12];
+
 /// Rows of one client in the old ring.
 const RING_ROWS: u64 = 1_024;
 /// Bytes before the key in a data row's key.

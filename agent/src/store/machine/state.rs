@@ -13,7 +13,7 @@ use evenkeel_shared::view::ClusterFacts;
 use serde::{Deserialize, Serialize};
 
 use super::clients::Clients;
-use super::rows::{self, CLIENTS, EXPIRIES, FACTS, META, PROMISES, RESULTS, RING, TERMS};
+use super::rows::{self, CLIENTS, EXPIRIES, FACTS, META, PROMISES, RECOVERY, RESULTS, RING, TERMS};
 use super::witness::Witness;
 use super::{MachineError, Status};
 use crate::store::engine::{RowRange, View};
@@ -163,12 +163,16 @@ impl State {
     }
 }
 
-/// The cluster's facts. What keyspaces promise has a row of its own, which an old tree lacks.
+/// The cluster's facts. What keyspaces promise and what is declared of recovery have rows of their
+/// own, which an old tree lacks.
 fn facts(view: &dyn View) -> Result<Option<ClusterFacts>, MachineError> {
     let Some(row) = view.get(FACTS)? else { return Ok(None) };
     let mut facts: ClusterFacts = rows::decode("the cluster's facts", &row)?;
     if let Some(row) = view.get(PROMISES)? {
         facts.promises = rows::decode("what keyspaces promise", &row)?;
+    }
+    if let Some(row) = view.get(RECOVERY)? {
+        facts.recovery = rows::decode("what is declared of recovery", &row)?;
     }
     Ok(Some(facts))
 }

@@ -75,6 +75,7 @@ pub(super) fn remove(facts: &mut ClusterFacts, id: KeyspaceId) -> Reply {
     facts.keyspaces.remove(&id);
     facts.promises.highest = facts.promises.highest.max(id.0);
     facts.promises.of.remove(&id);
+    super::recovery::forget_what_is_gone(facts);
     Ok(SystemReply::Done)
 }
 

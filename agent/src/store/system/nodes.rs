@@ -148,6 +148,7 @@ pub(super) fn leave(facts: &mut ClusterFacts, node: NodeId) -> Reply {
         system.replicas.retain(|replica, _| replica.node() != node);
     }
     facts.nodes.remove(&node);
+    super::recovery::forget_what_is_gone(facts);
     Ok(SystemReply::Done)
 }
 

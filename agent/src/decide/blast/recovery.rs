@@ -1,0 +1,226 @@
+//! Pre-flight of what is declared of recovery, of a node's leaderships handed over, and of copies
+//! that come and go.
+//!
+//! Invariant: whatever keeps agents from mending by themselves is at least a risk.
+
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
+use evenkeel_shared::limits::REPLICAS_MAX;
+use evenkeel_shared::preflight::{Harm, Preflight};
+use evenkeel_shared::view::{
+    FailoverMode, KeyspaceFacts, NodeState, PolicyVersion, RecoveryChange, ReplicaRole,
+};
+
+use super::super::explain::candidates;
+use super::super::facts::{members, name, takes_more, wanted};
+use super::{World, listed, refused, titled};
+
+impl World<'_> {
+    pub(super) fn recover(&self, change: &RecoveryChange) -> Preflight {
+        match change {
+            RecoveryChange::SetPolicy { replaces, new } => self.set_policy(*replaces, new),
+            RecoveryChange::SetMode { keyspace, mode } => {
+                let known = keyspace.map(|id| self.facts.keyspaces.get(&id));
+                let whose =
+                    known.flatten().map_or("the cluster", |known: &KeyspaceFacts| &known.name);
+                let mut flight = titled(format!("failover of {whose}: {mode}"));
+                if known.is_some_and(|known| known.is_none()) {
+                    flight.refused = Some("there is no such keyspace".to_owned());
+                }
+                if *mode != FailoverMode::Automatic {
+                    flight.harm = Harm::Risk;
+                    flight.notes.push(
+                        "a shard that loses its leader stays without one until an operator says \
+                         `shard failover`, or its leader is back"
+                            .to_owned(),
+                    );
+                    flight.notes.push("the system shard goes on electing by itself".to_owned());
+                }
+                flight
+            }
+            RecoveryChange::SetCopies { shard, copies } => titled(copies.map_or_else(
+                || format!("{shard}: copies as its keyspace says"),
+                |copies| format!("{shard}: {copies} copies"),
+            )),
+            RecoveryChange::Maintain { node, maintenance: None } => {
+                titled(format!("end the maintenance of {}", name(self.facts, *node)))
+            }
+            RecoveryChange::Maintain { node, maintenance: Some(_) } => self.maintain(*node),
+            RecoveryChange::Report(report) => {
+                let mut flight =
+                    titled(format!("report {}: {}", name(self.facts, report.node), report.reason));
+                if !self.facts.nodes.contains_key(&report.node) {
+                    flight.refused = Some(format!("no {} in this cluster", report.node));
+                }
+                flight
+            }
+            RecoveryChange::Withdraw { node } => {
+                titled(format!("withdraw what was reported of {}", name(self.facts, *node)))
+            }
+            RecoveryChange::Decide { step, decision } => {
+                let word = match decision {
+                    Some(word) if word.go => "apply",
+                    Some(_) => "hold",
+                    None => "leave to the policy",
+                };
+                titled(format!("{word} {step}"))
+            }
+            RecoveryChange::Schedule(later) => titled(format!("schedule {:?}", later.what)),
+            RecoveryChange::Unschedule { id } => titled(format!("cancel number {id}")),
+        }
+    }
+
+    fn set_policy(&self, replaces: u32, new: &PolicyVersion) -> Preflight {
+        let mut flight = titled(format!("set version {} of the recovery policy", replaces + 1));
+        let held = self.facts.recovery.version();
+        if held != replaces {
+            flight.refused = Some(format!("version {held} holds by now, not {replaces}"));
+            flight.safer = Some("`evenkeel policy diff` with what holds now".to_owned());
+        } else if let Err(why) = new.policy.check(self.facts) {
+            flight.refused = Some(why);
+        }
+        flight
+    }
+
+    fn maintain(&self, node: NodeId) -> Preflight {
+        let title = format!("maintain {}", name(self.facts, node));
+        if !self.facts.nodes.contains_key(&node) {
+            return refused(title, format!("no {node} in this cluster"));
+        }
+        let mut flight = titled(title);
+        let loss = self.without(node);
+        flight.leaders_moved = loss.leaders_moved;
+        flight.no_spare = loss.no_spare;
+        flight.quorum_lost = loss.quorum_lost;
+        if !flight.quorum_lost.is_empty() {
+            flight.harm = Harm::Risk;
+            flight.notes.push("don't stop it: those shards need it".to_owned());
+        }
+        flight.notes.push("its copies stay where they are, and are not replaced".to_owned());
+        flight
+    }
+
+    /// Hands all leaderships of a node over; each to the able voter that would lead fewest.
+    pub(super) fn node_switchover(&self, node: NodeId) -> Preflight {
+        let called = name(self.facts, node);
+        let title = format!("hand all leaderships of {called} over");
+        if !self.facts.nodes.contains_key(&node) {
+            return refused(title, format!("no {node} in this cluster"));
+        }
+        if !self.observed.lives(node) {
+            let why = format!("{called} is {}", self.observed.state(node));
+            return Preflight { safer: Some("shard failover".to_owned()), ..refused(title, why) };
+        }
+        let (moves, stuck) = switchovers(self, node);
+        let mut flight = titled(title);
+        flight.writes_dropped = Some(0);
+        flight.leaders_moved = moves.iter().map(|(shard, _)| *shard).collect();
+        if let Some((shard, why)) = stuck.first() {
+            let all: Vec<ShardId> = stuck.iter().map(|(shard, _)| *shard).collect();
+            flight.refused = Some(format!("nobody can take {} over; {shard}: {why}", listed(&all)));
+        }
+        flight
+            .notes
+            .push(format!("{called} leads nothing for two minutes, so that it can be restarted"));
+        flight
+    }
+
+    pub(super) fn replica_add(&self, shard: ShardId, node: NodeId) -> Preflight {
+        let called = name(self.facts, node);
+        let title = format!("add a copy of {shard} on {called}");
+        let Some(known) = self.facts.shards.get(&shard).filter(|known| !known.id.is_system())
+        else {
+            return refused(title, format!("no data shard {shard}"));
+        };
+        let Some(taker) = self.facts.nodes.get(&node) else {
+            return refused(title, format!("no {node} in this cluster"));
+        };
+        let mut flight = titled(title);
+        let held = wanted(self.facts, known);
+        if known.replicas.keys().any(|copy| copy.node() == node) {
+            flight.refused = Some(format!("{called} holds a copy already"));
+        } else if !takes_more(taker, self.observed) {
+            flight.refused = Some(format!("{called} is {}", self.observed.state(node)));
+        } else if held >= usize::from(REPLICAS_MAX) {
+            flight.refused = Some(format!("a shard has at most {REPLICAS_MAX} copies"));
+        }
+        flight.notes.push(format!("{shard} has {} copies from then on", held + 1));
+        if (held + 1).is_multiple_of(2) {
+            flight.notes.push("an even number survives no more failures than one less".to_owned());
+        }
+        let bytes = self.observed.shards.get(&shard).and_then(|seen| seen.log_bytes);
+        flight.notes.extend(bytes.map(|bytes| format!("{bytes} bytes of log, or a snapshot")));
+        flight
+    }
+
+    pub(super) fn replica_remove(&self, shard: ShardId, node: NodeId) -> Preflight {
+        let called = name(self.facts, node);
+        let title = format!("remove the copy of {shard} on {called}");
+        let known = self.facts.shards.get(&shard).filter(|known| !known.id.is_system());
+        let Some((known, seen)) = known.zip(self.observed.shards.get(&shard)) else {
+            return refused(title, format!("no data shard {shard}"));
+        };
+        let Some(copy) = known.replicas.keys().find(|copy| copy.node() == node) else {
+            return refused(title, format!("{called} holds no copy of {shard}"));
+        };
+        let mut flight = titled(title);
+        let voters = members(known, ReplicaRole::Voter);
+        let left = voters.iter().filter(|voter| *voter != copy).count();
+        if voters.contains(copy) {
+            let living = seen.live_voters(self.observed, Some(node));
+            if left == 0 {
+                flight.refused = Some("it is the last copy".to_owned());
+            } else if living * 2 <= left {
+                flight.refused =
+                    Some(format!("only {living} of the {left} others answer: no majority"));
+                flight.safer = Some("wait until they are back".to_owned());
+            } else if seen.leader.is_none() {
+                flight.refused = Some(format!("{shard} has no leader"));
+            }
+            flight.harm = Harm::Risk;
+            flight.no_spare = if living == left / 2 + 1 { vec![shard] } else { Vec::new() };
+        }
+        flight.notes.push(format!("{shard} has {left} copies from then on"));
+        if seen.leader == Some(*copy) {
+            flight.leaders_moved.push(shard);
+        }
+        flight
+    }
+}
+
+/// Who takes each leadership of a node over, and shards that nobody can take, with the reason.
+pub(super) fn switchovers(
+    world: &World<'_>,
+    node: NodeId,
+) -> (Vec<(ShardId, ReplicaId)>, Vec<(ShardId, String)>) {
+    let mut led: std::collections::BTreeMap<NodeId, usize> = std::collections::BTreeMap::new();
+    for leader in world.observed.shards.values().filter_map(|seen| seen.leader) {
+        *led.entry(leader.node()).or_default() += 1;
+    }
+    let (mut moves, mut stuck) = (Vec::new(), Vec::new());
+    let of_node =
+        world.shards().filter(|(_, seen)| seen.leader.is_some_and(|leader| leader.node() == node));
+    for (shard, seen) in of_node {
+        let (table, _) = candidates(world.facts, world.observed, shard, seen);
+        let able = |voter: &&ReplicaId| {
+            let known = table.iter().find(|known| known.node == voter.node());
+            known.is_some_and(|known| known.able)
+                && world.observed.state(voter.node()) == NodeState::Up
+        };
+        let best = seen.voters.iter().filter(able);
+        match best.min_by_key(|voter| (led.get(&voter.node()).copied().unwrap_or(0), **voter)) {
+            Some(voter) => {
+                *led.entry(voter.node()).or_default() += 1;
+                moves.push((shard.id, *voter));
+            }
+            None => {
+                let others = table.iter().filter(|known| known.node != node);
+                let why =
+                    others.map(|known| format!("{}: {}", name(world.facts, known.node), known.why));
+                let why: Vec<String> = why.collect();
+                let none = || "it has no other copy".to_owned();
+                stuck.push((shard.id, if why.is_empty() { none() } else { why.join(", ") }));
+            }
+        }
+    }
+    (moves, stuck)
+}

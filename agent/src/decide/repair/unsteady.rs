@@ -1,0 +1,69 @@
+//! What the policy has a say in: leaders on nodes that are not well, and copies on nodes that are
+//! gone for too long.
+//!
+//! Invariant: nobody hands over to a node that is no better.
+
+use evenkeel_shared::ids::{NodeId, ReplicaId};
+use evenkeel_shared::view::NodeState;
+
+use super::super::facts::name;
+use super::super::plan::{RuleName, Step, StepKind};
+use super::Case;
+
+impl Case<'_> {
+    /// A leader whose node is not well hands over while it still can.
+    pub(super) fn unsteady_leader(&self, leader: ReplicaId) -> Option<Step> {
+        let node = leader.node();
+        let (rule, what) = match self.observed.state(node) {
+            NodeState::Slow if self.observed.has_low_disk(node) => {
+                (Some(RuleName::DiskLow), "has a full disk")
+            }
+            NodeState::Slow => (Some(RuleName::Slow), "is slow"),
+            NodeState::Suspect => (Some(RuleName::Suspect), "is not heard by all"),
+            NodeState::Maint => (None, "is in maintenance"),
+            _ => return None,
+        };
+        let fit = |heir: &ReplicaId| {
+            *heir != leader
+                && self.observed.state(heir.node()) == NodeState::Up
+                && !self.observed.is_unsteady(heir.node())
+                && self.seen.caught_up(*heir)
+        };
+        let heirs: Vec<ReplicaId> = self.seen.voters.iter().copied().filter(fit).collect();
+        // By turns, so that what one node led does not all go to another.
+        let turn = usize::try_from(self.shard.id.0).unwrap_or(0);
+        let to = *heirs.get(turn.checked_rem(heirs.len())?)?;
+        let why = format!("{} {what}", name(self.facts, node));
+        let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
+        step.rule = rule;
+        Some(step)
+    }
+
+    /// For how long a node has been DOWN, in milliseconds, when that is longer than it is waited
+    /// for. One that is worked on is waited for.
+    pub(super) fn down_too_long(&self, node: NodeId) -> Option<u64> {
+        let down = self.observed.in_state_ms(node);
+        let over = self.observed.state(node) == NodeState::Down && down > self.grace_ms();
+        let maintained = || self.facts.recovery.maintains(node, self.observed.at_unix_ms);
+        (over && maintained().is_none()).then_some(down)
+    }
+
+    /// Which rule stands behind whatever is done for this shard.
+    pub(super) fn rule(&self) -> Option<RuleName> {
+        let replicas = self.seen.voters.iter().chain(self.shard.replicas.keys());
+        let gone = replicas.map(|replica| replica.node());
+        let gone = gone.filter(|node| self.down_too_long(*node).is_some());
+        gone.map(|node| if self.is_zone_lost(node) { RuleName::ZoneLost } else { RuleName::Down })
+            .max()
+    }
+
+    /// Whether no node of this one's zone is left, and there are other zones.
+    fn is_zone_lost(&self, node: NodeId) -> bool {
+        let Some(zone) = self.zone(node) else { return false };
+        let all = || self.facts.nodes.values();
+        let others = all().any(|other| other.zone != zone);
+        let several = all().filter(|other| other.zone == zone).count() > 1;
+        let down = |id: NodeId| self.observed.state(id) == NodeState::Down;
+        others && several && all().filter(|other| other.zone == zone).all(|other| down(other.id))
+    }
+}
