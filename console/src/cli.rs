@@ -12,6 +12,7 @@ mod confirm;
 mod console;
 mod drill;
 mod events;
+mod failover;
 mod failure;
 #[cfg(test)]
 mod fake;
@@ -22,6 +23,8 @@ mod kv;
 mod node;
 mod nodes;
 mod output;
+mod plan;
+mod policy;
 mod repeat;
 mod restore;
 mod session;
@@ -106,6 +109,9 @@ async fn run(command: Command, session: &Session, hooks: &Hooks) -> Result<Exit,
         Command::Node(command) => node::run(session, command).await,
         Command::Drill(command) => drill::run(session, command).await,
         Command::Shard(command) => shard::run(session, command).await,
+        Command::Failover(command) => failover::run(session, command).await,
+        Command::Policy(command) => policy::run(session, command).await,
+        Command::Plan(command) => plan::run(session, command).await,
         Command::Backup(command) => backup::run(session, command).await,
         Command::Restore(arguments) => restore::run(session, arguments).await,
         Command::Bench(command) => bench::run(session, command).await,

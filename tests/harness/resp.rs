@@ -21,13 +21,28 @@ impl Resp {
         Self { stream }
     }
 
-    /// Sends a command, and asserts that these bytes come back.
-    pub fn check(&mut self, words: &[&str], expected: &str) {
+    /// Sends a command; the first line that comes back.
+    pub fn ask(&mut self, words: &[&str]) -> String {
+        self.send(words);
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while !answer.ends_with(b"\r\n") && self.stream.read(&mut byte).expect("an answer") > 0 {
+            answer.push(byte[0]);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    fn send(&mut self, words: &[&str]) {
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
             request.extend([format!("${}\r\n", word.len()).as_str(), word, "\r\n"]);
         }
         self.stream.write_all(request.as_bytes()).expect("the connection stands");
+    }
+
+    /// Sends a command, and asserts that these bytes come back.
+    pub fn check(&mut self, words: &[&str], expected: &str) {
+        self.send(words);
         let mut answer = vec![0; expected.len()];
         let mut filled = 0;
         while filled < answer.len() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel_tests::{Cluster, ClusterPlan, Contenders, wait_for};
+use evenkeel_tests::{Cluster, ClusterPlan, Contenders, Resp, wait_for};
 
 /// How long a change may take on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
@@ -124,4 +124,22 @@ fn a_restart_ends_every_fault() {
     wait_for("another process runs", SOON, || cluster.agents[1].pid().filter(|pid| *pid != first));
     cluster.wait_state("n2", "UP");
     cluster.wait_healthy();
+}
+
+#[test]
+fn a_node_that_is_cut_off_says_at_once_that_it_has_no_quorum() {
+    let cluster = drilled(&["--drills"]);
+    begin(&cluster, &["cut", "n1"], "n1");
+    cluster.wait_state("n1", "DOWN");
+    // Each of them would have waited for its deadline: twenty of them for minutes.
+    wait_for("twenty writes in a row are refused", SOON, || {
+        let mut client = Resp::connect(&cluster.agents[0].plan.resp);
+        let refused = |number: u32| {
+            let answer = client.ask(&["SET", &format!("cut/{number}"), "x"]);
+            answer.starts_with("-CLUSTERDOWN")
+        };
+        (0..20).all(refused).then_some(())
+    });
+    stop(&cluster, "n1");
+    Resp::connect(&cluster.agents[0].plan.resp).check(&["SET", "cut/0", "x"], "+OK\r\n");
 }

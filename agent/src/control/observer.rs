@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use evenkeel_shared::event::Event;
 use evenkeel_shared::heartbeat::{Claim, PeerReport, RaftRole, ReplicaStatus, Report};
-use evenkeel_shared::ids::{Incarnation, NodeId};
+use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
 use evenkeel_shared::limits::{EVENTS_MAX, EVENTS_PER_REPLY_MAX};
 use evenkeel_shared::view::{ClusterFacts, ClusterView};
 use tokio::sync::watch;
@@ -57,6 +57,11 @@ impl Observer {
     /// Whether this node's control loop should run.
     pub fn is_controller(&self) -> bool {
         self.system.is_leader()
+    }
+
+    /// This node stands for a shard because somebody said so.
+    pub fn ordered_to_stand(&self, shard: ShardId) {
+        self.pulse.ordered_to_stand(shard);
     }
 
     /// This node.

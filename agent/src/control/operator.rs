@@ -218,12 +218,15 @@ impl Operator {
         by: Deadline,
     ) -> Result<String, StoreError> {
         let target = self.candidate(shard, to)?;
-        if let Ok(done) = self.switchover(shard, to, by.at_most(AUDIT_MAX)).await {
+        // Without a leader there is nobody to hand it over.
+        let led = self.system.router.leader_of(shard).is_some();
+        if led && let Ok(done) = self.switchover(shard, to, by.at_most(AUDIT_MAX)).await {
             return Ok(done);
         }
         let stood = if target.node() == self.system.me {
             match self.system.replicas.get(shard) {
                 Some(group) => {
+                    self.observer.ordered_to_stand(shard);
                     group.elect().await;
                     true
                 }

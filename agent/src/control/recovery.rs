@@ -139,12 +139,11 @@ impl Operator {
                 known.replicas.iter().any(|(copy, it)| copy.node() == node && it.role == voter)
             })
         });
-        match there.await {
-            true => Ok(format!("{} holds a copy of {shard}: {copies} copies", self.name(node))),
-            false => Err(StoreError::Unknown {
-                why: format!("{} is still being filled: see `shards`", self.name(node)),
-            }),
+        if there.await {
+            return Ok(format!("{} holds a copy of {shard}: {copies} copies", self.name(node)));
         }
+        let why = format!("{} is still being filled: see `shards`", self.name(node));
+        Err(StoreError::Unknown { why })
     }
 
     /// Takes one copy of a shard away; the leader hands over first, if it is that one.

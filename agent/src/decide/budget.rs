@@ -51,17 +51,16 @@ impl Budget {
             } else {
                 None
             };
-            match why {
-                Some(why) => wait.push((step, why)),
-                None => {
-                    if moves {
-                        #[expect(clippy::cast_precision_loss, reason = "as above")]
-                        let price = step.price_bytes as f64;
-                        self.left -= price;
-                    }
-                    go.push(step);
-                }
+            if let Some(why) = why {
+                wait.push((step, why));
+                continue;
             }
+            if moves {
+                #[expect(clippy::cast_precision_loss, reason = "as above")]
+                let price = step.price_bytes as f64;
+                self.left -= price;
+            }
+            go.push(step);
         }
         (go, wait)
     }

@@ -68,6 +68,8 @@ struct Standing {
     ballot: Option<Ballot>,
     /// The vote for another that was waited for.
     waited_for: Option<Duration>,
+    /// The term of an own candidacy that was given its time.
+    candidate_of: Option<u64>,
     /// Who was held dead when a majority was last missed: with one of them back, ask again.
     missed: BTreeSet<NodeId>,
     /// As leader: the last nudge, and the last request that another stand.
@@ -219,9 +221,10 @@ impl Elector {
         }
         let cause = self.unled(now, group, peers);
         let patience = self.draw(self.config.patience);
+        let election = self.draw(self.config.election);
         let config = self.config;
         let standing = self.shards.get_mut(&group.shard)?;
-        if !group.automatic && cause.is_some_and(Unled::is_failover) {
+        if !group.automatic && cause.is_some_and(|cause| cause.is_failover_for(group)) {
             // Operators decide: who has to, stands when it is told to.
             standing.rest();
             return None;
@@ -241,6 +244,13 @@ impl Elector {
             standing.waited_for = Some(voted);
             standing.ballot = None;
             standing.next = Some(voted + patience);
+        }
+        if group.role == RaftRole::Candidate && standing.candidate_of != Some(group.term) {
+            // It stands by whatever order: who asks now whether the shard is unled is taken, once
+            // it has won, for a leader that has given up.
+            standing.candidate_of = Some(group.term);
+            standing.ballot = None;
+            standing.next = Some(now + election);
         }
         if standing.missed.iter().any(|node| alive(*node, peers)) {
             standing.missed.clear();
@@ -361,6 +371,7 @@ impl Standing {
             deferrals: 0,
             ballot: None,
             waited_for: None,
+            candidate_of: None,
             missed: BTreeSet::new(),
             nudged: None,
             asked_to_stand: None,

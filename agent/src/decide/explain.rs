@@ -34,6 +34,8 @@ pub fn explain(
             let (cause, phases) = Phases::read(&event.why)?;
             Some((event, cause, phases))
         })
+        // The first leader of a shard follows nobody that could have been missed.
+        .filter(|(.., phases)| phases.detect_us.is_some())
         .collect();
     let own = failovers.iter().rev().find(|(event, ..)| event.shard == Some(shard));
     let last = own.map(|(event, cause, phases)| LastFailover {
@@ -43,9 +45,10 @@ pub fn explain(
         phases: *phases,
     });
     let recent = &failovers[failovers.len().saturating_sub(SAMPLES_MAX)..];
-    let mode = match shard.is_system() {
-        true => FailoverMode::Automatic,
-        false => facts.recovery.modes.of(known.keyspace, observed.at_unix_ms),
+    let mode = if shard.is_system() {
+        FailoverMode::Automatic
+    } else {
+        facts.recovery.modes.of(known.keyspace, observed.at_unix_ms)
     };
     Some(Explanation {
         shard,

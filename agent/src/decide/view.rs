@@ -40,6 +40,9 @@ pub fn view(facts: &ClusterFacts, observed: &Observed, observer: NodeId) -> Clus
         system,
         intents: facts.intents.values().cloned().collect(),
         backups: facts.backups.clone(),
+        modes: facts.recovery.modes.clone(),
+        policy_version: facts.recovery.version(),
+        scheduled: u32::try_from(facts.recovery.scheduled.len()).unwrap_or(u32::MAX),
     }
 }
 

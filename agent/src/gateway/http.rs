@@ -1,9 +1,11 @@
-//! HTTP on `--http`, for monitors and load balancers: `/metrics`, `/health`, `/ready`. Read only.
+//! HTTP on `--http`, for monitors and load balancers: `/metrics`, `/health`, `/ready`, and a way for
+//! other systems to say that something is wrong with a node (`/report`).
 //!
 //! Nothing here judges: every answer is a view that the control plane has computed. Each bound
 //! that a stranger could press against stands here.
 
 mod metrics;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +34,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use report::Bucket;
+
 use crate::env::net::Listener;
 use crate::strangers::Strangers;
 
@@ -56,7 +60,13 @@ pub trait Monitored: Send + Sync {
     fn view(&self) -> ClusterView;
     /// This node.
     fn report(&self) -> Report;
+    /// The agent's clock.
+    fn now(&self) -> Duration;
+    /// Somebody says something of a node.
+    fn reported(&self, said: Said) -> Taken;
 }
+
+pub use report::{Said, Taken};
 
 /// The HTTP listener.
 #[derive(Clone)]
@@ -65,9 +75,16 @@ pub struct Http {
     pub monitored: Arc<dyn Monitored>,
     /// Callers who break the rules.
     pub strangers: Arc<Strangers>,
+    /// How many reports may still come now.
+    reports: Arc<Bucket>,
 }
 
 impl Http {
+    /// Shows this.
+    pub fn new(monitored: Arc<dyn Monitored>, strangers: Arc<Strangers>) -> Self {
+        Self { monitored, strangers, reports: Arc::default() }
+    }
+
     /// Serves until it is stopped.
     pub async fn serve(self, mut listener: Box<dyn Listener>, stop: CancellationToken) {
         // Dropping it ends them all: an answer that is half out helps no monitor.
@@ -105,8 +122,16 @@ impl Http {
         let answered = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
             answered.store(true, Ordering::Relaxed);
-            let response = self.answer(request.method(), request.uri().path());
-            async move { Ok::<_, Infallible>(response) }
+            let http = &self;
+            async move {
+                let reports = request.method() == Method::POST && request.uri().path() == "/report";
+                Ok::<_, Infallible>(if reports {
+                    let (monitored, now) = (&http.monitored, http.monitored.now());
+                    report::take(request, &http.reports, now, |said| monitored.reported(said)).await
+                } else {
+                    http.answer(request.method(), request.uri().path())
+                })
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -130,6 +155,11 @@ impl Http {
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        if path == "/report" {
+            let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "only POST\n");
+            refusal.headers_mut().insert(ALLOW, "POST".parse().expect("plain ASCII"));
+            return refusal;
+        }
         if method != Method::GET && method != Method::HEAD {
             let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
             refusal.headers_mut().insert(ALLOW, "GET, HEAD".parse().expect("plain ASCII"));
@@ -142,7 +172,7 @@ impl Http {
             }
             "/health" => health(&self.monitored.view()),
             "/ready" => ready(&self.monitored.view()),
-            _ => plain(StatusCode::NOT_FOUND, "try /metrics, /health or /ready\n"),
+            _ => plain(StatusCode::NOT_FOUND, "try /metrics, /health, /ready or POST /report\n"),
         }
     }
 }

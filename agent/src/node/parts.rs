@@ -202,8 +202,8 @@ impl Parts {
             tasks.spawn(resp.serve(listener, parts.ended.child_token()));
         }
         if let Some(listener) = gateways.http {
-            let monitored = Arc::new(Observations(parts.control.observer.clone()));
-            let http = Http { monitored, strangers: server.strangers.clone() };
+            let monitored = Arc::new(Observations(parts.control.operator.clone()));
+            let http = Http::new(monitored, server.strangers.clone());
             tasks.spawn(http.serve(listener, parts.ended.child_token()));
         }
 

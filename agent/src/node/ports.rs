@@ -151,6 +151,7 @@ impl HeldGroups {
             claim_earned: leads && !stuck && !group.is_stalled(now),
             transfer_since: status.transfer_since,
             initialized: status.initialized,
+            voted_for_me: status.voted_for_me,
             automatic: self.elects(shard),
         };
         Held {

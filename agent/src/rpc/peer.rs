@@ -67,6 +67,7 @@ impl Peer for PeerService {
     async fn stand(self, _: Context, shard: ShardId) -> bool {
         match self.replicas.get(shard) {
             Some(group) if !group.is_leader() => {
+                self.pulse.ordered_to_stand(shard);
                 group.elect().await;
                 true
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::limits::DEADLINE_MAX;
 use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
+use evenkeel_shared::view::{Later, RecoveryChange, Scheduled};
 use evenkeel_shared::wire::deadline::Deadline;
 use serde::Serialize;
 
@@ -21,6 +22,38 @@ pub(crate) struct Override {
     /// Do it although something breaks; NAME is what the act is about
     #[arg(id = "overriding", long = "override", value_name = "NAME")]
     pub(crate) name: Option<String>,
+}
+
+/// `--in TIME`, `--at MOMENT`: later.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct When {
+    /// Not now: after this time
+    #[arg(long = "in", value_name = "TIME", value_parser = humantime::parse_duration)]
+    later: Option<Duration>,
+    /// Not now: at this moment (2026-12-24T18:00:00+01:00)
+    #[arg(long, value_name = "MOMENT", conflicts_with = "later", value_parser = moment)]
+    at: Option<u64>,
+}
+
+impl When {
+    /// The act that puts it off, if it is to be put off.
+    pub(crate) fn scheduled(&self, what: Later) -> Option<Action> {
+        let at_unix_ms = self.later.map(after).or(self.at)?;
+        let later = Scheduled { id: 0, what, at_unix_ms, by: actor() };
+        Some(Action::Recover(RecoveryChange::Schedule(later)))
+    }
+}
+
+fn moment(text: &str) -> Result<u64, String> {
+    let moment: jiff::Timestamp =
+        text.parse().map_err(|error| format!("{error}; try 2026-12-24T18:00:00+01:00"))?;
+    u64::try_from(moment.as_millisecond()).map_err(|_| "it is before 1970".to_owned())
+}
+
+/// The moment after this time, on this machine's wall clock.
+pub(crate) fn after(time: Duration) -> u64 {
+    let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    crate::clock::unix_ms().saturating_add(time)
 }
 
 /// An act that was asked for.
@@ -200,8 +233,13 @@ fn describe(preflight: &Preflight) -> String {
 
 /// Who asks, for the audit line.
 pub(crate) fn actor() -> String {
+    format!("{} (command line)", user())
+}
+
+/// Who sits here.
+pub(crate) fn user() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    format!("{} (command line)", user.unwrap_or_else(|_| "somebody".into()))
+    user.unwrap_or_else(|_| "somebody".into())
 }
 
 #[cfg(test)]

@@ -12,10 +12,13 @@ use super::bench::BenchCommand;
 use super::console::ConsoleArguments;
 use super::drill::DrillCommand;
 use super::events::EventsArguments;
+use super::failover::FailoverCommand;
 use super::file::FileCommand;
 use super::keyspace::KeyspaceCommand;
 use super::kv::KvCommand;
 use super::node::NodeCommand;
+use super::plan::PlanCommand;
+use super::policy::PolicyCommand;
 use super::repeat::Repeat;
 use super::restore::RestoreArguments;
 use super::shard::ShardCommand;
@@ -99,6 +102,15 @@ pub(crate) enum Command {
     /// Act on a shard
     #[command(subcommand)]
     Shard(ShardCommand),
+    /// Who may start a failover: the agents, operators, or operators for a while
+    #[command(subcommand)]
+    Failover(FailoverCommand),
+    /// What the controller does about what it sees: get, set, compare, roll back
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// What the controller would do now; apply or cancel a step
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Make and list backups
     #[command(subcommand)]
     Backup(BackupCommand),
@@ -149,6 +161,43 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_about_recovery_is_understood() {
+        for words in [
+            "shard switchover 3 --in 10min",
+            "shard switchover 3 --at 2026-12-24T18:00:00+01:00",
+            "shard replica add 3 n4",
+            "shard replica remove s3 n4 --override s3",
+            "node switchover n1",
+            "node switchover n1 --in 1h",
+            "node maintain n1 --for 2h --reason disk",
+            "node maintain n1 --end",
+            "node report n1 --reason smoke",
+            "node report n1 --reason smoke --source rack --weight 50 --for 5min",
+            "node report n1 --withdraw",
+            "failover show",
+            "failover manual --keyspace orders",
+            "failover automatic",
+            "failover pause --for 10min",
+            "policy get",
+            "policy get --version 3",
+            "policy set policy.toml --reason tried",
+            "policy diff policy.toml",
+            "policy diff --version 2",
+            "policy history",
+            "policy rollback 2",
+            "plan show",
+            "plan apply s1.add.4",
+            "plan cancel s1.add.4 --for 10min",
+            "plan cancel 3",
+            "events --why",
+        ] {
+            if let Err(error) = read(words) {
+                panic!("{words}: {error}");
+            }
+        }
     }
 
     #[test]
@@ -250,6 +299,12 @@ mod tests {
             "wait",
             "wait --until happy",
             "shard switchover x",
+            "shard switchover 3 --in 1h --at 2026-12-24T18:00:00Z",
+            "shard switchover 3 --at tomorrow",
+            "failover pause",
+            "policy diff",
+            "node report n1",
+            "node report n1 --reason x --weight 0",
             "--timeout soon status",
             "demo --nodes 0",
             "status --connect localhost",

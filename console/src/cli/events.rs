@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 
 use evenkeel_shared::event::{Event, EventKind, Severity};
+use evenkeel_shared::explain::{PHASES, Phases};
+use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::view::ClusterView;
 use evenkeel_shared::wire::deadline::Deadline;
 use serde::Serialize;
@@ -22,6 +24,23 @@ pub(crate) struct EventsArguments {
     /// Go on, printing each new line; with --json one value a line
     #[arg(long)]
     watch: bool,
+    /// Only of this shard
+    #[arg(long, value_name = "NUMBER")]
+    shard: Option<ShardId>,
+    /// Only of this node
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Tell each at length: its reason, and how long each part took
+    #[arg(long)]
+    why: bool,
+}
+
+impl EventsArguments {
+    fn wants(&self, view: &ClusterView, event: &Event) -> bool {
+        let of_node = |name: &String| event.node.is_some_and(|node| node_name(view, node) == *name);
+        let of_shard = self.shard.is_none_or(|shard| event.shard == Some(shard));
+        of_shard && self.node.as_ref().is_none_or(of_node)
+    }
 }
 
 /// One element of `events --json`.
@@ -38,38 +57,42 @@ struct EventRow {
     what: String,
     why: String,
     took_us: Option<u64>,
+    /// The parts of a failover, in microseconds.
+    phases: Option<Phases>,
 }
 
 /// Runs the command.
 pub(crate) async fn run(session: &Session, arguments: EventsArguments) -> Result<Exit, CliError> {
     let operator = session.operator().await?;
     let view = operator.view(session.timeout()).await?;
-    let events = last(session, &operator, arguments.limit).await?;
-    let newest = events.back().map_or(0, |event| event.id);
+    let (events, newest) = last(session, &operator, &arguments, &view).await?;
     let rows: Vec<EventRow> = events.iter().map(|event| EventRow::of(&view, event)).collect();
     match (session.json(), arguments.watch) {
         (true, false) => json(&rows)?,
         (true, true) => rows.iter().try_for_each(json)?,
+        (false, _) if arguments.why => {
+            output::text(rows.iter().map(EventRow::at_length).collect::<String>())?;
+        }
         (false, _) => output::text(table(&rows))?,
     }
-    if arguments.watch { follow(session, newest).await } else { Ok(Exit::Done) }
+    if arguments.watch { follow(session, &arguments, newest).await } else { Ok(Exit::Done) }
 }
 
 async fn last(
     session: &Session,
     operator: &Operator,
-    limit: usize,
-) -> Result<VecDeque<Event>, CliError> {
+    arguments: &EventsArguments,
+    view: &ClusterView,
+) -> Result<(VecDeque<Event>, u64), CliError> {
     let (mut kept, mut after) = (VecDeque::new(), 0);
     loop {
         let page = since(session, operator, after).await?;
-        let Some(newest) = page.last() else { return Ok(kept) };
-        if newest.id <= after {
-            return Ok(kept);
-        }
-        after = newest.id;
-        kept.extend(page);
-        kept.drain(..kept.len().saturating_sub(limit));
+        let Some(newest) = page.last().map(|event| event.id).filter(|id| *id > after) else {
+            return Ok((kept, after));
+        };
+        after = newest;
+        kept.extend(page.into_iter().filter(|event| arguments.wants(view, event)));
+        kept.drain(..kept.len().saturating_sub(arguments.limit));
     }
 }
 
@@ -79,7 +102,11 @@ async fn since(session: &Session, operator: &Operator, after: u64) -> Result<Vec
     answer.map_err(|error| operator.silent(&error))
 }
 
-async fn follow(session: &Session, mut newest: u64) -> Result<Exit, CliError> {
+async fn follow(
+    session: &Session,
+    arguments: &EventsArguments,
+    mut newest: u64,
+) -> Result<Exit, CliError> {
     let mut complained = false;
     loop {
         tokio::time::sleep(repeat::INTERVAL).await;
@@ -87,9 +114,13 @@ async fn follow(session: &Session, mut newest: u64) -> Result<Exit, CliError> {
             Ok((view, events)) => {
                 complained = false;
                 newest = events.last().map_or(newest, |event| event.id);
-                for event in events {
-                    let row = EventRow::of(&view, &event);
-                    if session.json() { json(&row)? } else { super::line(row.text())? }
+                for event in events.iter().filter(|event| arguments.wants(&view, event)) {
+                    let row = EventRow::of(&view, event);
+                    match (session.json(), arguments.why) {
+                        (true, _) => json(&row)?,
+                        (false, true) => output::text(row.at_length())?,
+                        (false, false) => super::line(row.text())?,
+                    }
                 }
             }
             Err(error) if !complained => {
@@ -121,7 +152,32 @@ impl EventRow {
             what: event.what.clone(),
             why: event.why.clone(),
             took_us: event.took_us,
+            phases: Phases::read(&event.why).map(|(_, phases)| phases),
         }
+    }
+
+    /// Several lines: what, then why, then how long each part took.
+    fn at_length(&self) -> String {
+        let (time, kind, reporter) = (format::moment(self.unix_ms), self.kind, &self.reporter);
+        let mark = if self.mark().is_empty() { "" } else { " " };
+        let mut text =
+            format!("{time}{mark}{} {kind}, by {reporter}: {}\n", self.mark(), self.what);
+        let cause = Phases::read(&self.why).map_or(self.why.as_str(), |(cause, _)| cause);
+        if !cause.is_empty() {
+            format::append(&mut text, format_args!("    why: {cause}\n"));
+        }
+        if let Some(took) = self.took_us {
+            format::append(&mut text, format_args!("    took: {}\n", format::micros(took)));
+        }
+        for (name, part) in self.phases.iter().flat_map(|phases| PHASES.iter().zip(phases.all())) {
+            if let Some(part) = part {
+                format::append(
+                    &mut text,
+                    format_args!("    {name:<11} {}\n", format::micros(part)),
+                );
+            }
+        }
+        text
     }
 
     fn sentence(&self) -> String {
@@ -171,7 +227,7 @@ fn table(rows: &[EventRow]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use evenkeel_shared::ids::{NodeId, ShardId};
+    use evenkeel_shared::ids::NodeId;
 
     use super::*;
     use crate::cli::fake::sample_view;

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use evenkeel_shared::command::{Expected, OperationResult, RequestId, WriteAction};
 use evenkeel_shared::error::{AdminError, StoreError};
 use evenkeel_shared::event::Event;
+use evenkeel_shared::explain::{Explanation, Phases};
 use evenkeel_shared::fault::Drill;
 use evenkeel_shared::heartbeat::Load;
 use evenkeel_shared::ids::{ClusterId, Epoch, Incarnation, KeyspaceId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::key::{Slot, SlotRange};
+use evenkeel_shared::plan::PlanView;
 use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
 use evenkeel_shared::service::admin::Admin;
 use evenkeel_shared::service::peer::ContentHash;
@@ -22,8 +24,9 @@ use evenkeel_shared::service::store::{
 };
 use evenkeel_shared::version::{Hlc, Version};
 use evenkeel_shared::view::{
-    ClusterView, Health, HealthCounts, NodeAddresses, NodeState, NodeView, Observer, ReplicaRole,
-    ReplicaState, ReplicaView, ShardHealth, ShardPhase, ShardView, SyncPolicy,
+    ClusterView, FailoverMode, Health, HealthCounts, NodeAddresses, NodeState, NodeView, Observer,
+    Recovery, RecoveryPolicy, ReplicaRole, ReplicaState, ReplicaView, ShardHealth, ShardPhase,
+    ShardView, SyncPolicy,
 };
 use evenkeel_shared::wire::codec::ServerTransport;
 use evenkeel_shared::wire::hello::{Service, Welcome, answer};
@@ -268,6 +271,38 @@ impl Admin for Fake {
     ) -> Result<Outcome, AdminError> {
         self.state.lock().unwrap().acts.push((action, revision));
         Ok(Outcome { what: "done".into(), took_us: 1, backup: None })
+    }
+
+    async fn explain(self, _: Context, shard: ShardId) -> Result<Explanation, AdminError> {
+        Ok(Explanation {
+            shard,
+            leader: Some(NodeId(1)),
+            term: 1,
+            mode: FailoverMode::Automatic,
+            candidates: Vec::new(),
+            heir: None,
+            loss: Some(0),
+            loss_why: "a test loses nothing".into(),
+            samples: 0,
+            expected: Phases::default(),
+            last: None,
+        })
+    }
+
+    async fn plan(self, _: Context) -> PlanView {
+        PlanView {
+            revision: 7,
+            controller: Some(NodeId(1)),
+            version: 0,
+            policy: RecoveryPolicy::default(),
+            steps: Vec::new(),
+            declined: Vec::new(),
+            scheduled: Vec::new(),
+        }
+    }
+
+    async fn recovery(self, _: Context) -> Recovery {
+        Recovery::default()
     }
 
     async fn content_hashes(

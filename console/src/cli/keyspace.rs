@@ -160,7 +160,7 @@ pub(crate) async fn run(session: &Session, command: KeyspaceCommand) -> Result<E
     act::run(session, &operator, Wish { action, name, overriding, timeout }).await
 }
 
-fn named(view: &ClusterView, name: &str) -> Result<KeyspaceId, CliError> {
+pub(crate) fn named(view: &ClusterView, name: &str) -> Result<KeyspaceId, CliError> {
     let known = view.keyspaces.iter().find(|keyspace| keyspace.name == name);
     known.map(|keyspace| keyspace.id).ok_or_else(|| {
         let names = view.keyspaces.iter().map(|keyspace| &keyspace.name);

@@ -3,10 +3,12 @@
 //! The node is found by name in the same agent's view that computes the preflight.
 
 mod fault;
+mod recovery;
 
 use std::time::Duration;
 
 use clap::Subcommand;
+use evenkeel_shared::limits::DEADLINE_MAX;
 use evenkeel_shared::preflight::Action;
 
 use super::act::{self, Override, Wish};
@@ -26,6 +28,8 @@ pub(crate) enum NodeCommand {
     },
     #[command(flatten)]
     Fault(fault::FaultCommand),
+    #[command(flatten)]
+    Recovery(recovery::RecoveryCommand),
     /// Give all of its replicas away
     Drain(NodeArguments),
     /// Stop draining it
@@ -51,6 +55,7 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
     let view = operator.view(session.timeout()).await?;
     let arguments = match &command {
         NodeCommand::Fault(fault) => &fault.arguments().node,
+        NodeCommand::Recovery(declared) => declared.arguments(),
         NodeCommand::Kill { node: arguments, .. }
         | NodeCommand::Drain(arguments)
         | NodeCommand::Undrain(arguments)
@@ -64,6 +69,7 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
             Action::Kill { node, down_secs: down.map(whole_seconds).transpose()? }
         }
         NodeCommand::Fault(fault) => fault.action(&view)?,
+        NodeCommand::Recovery(declared) => declared.action(node),
         NodeCommand::Drain(_) => Action::Drain { node, undo: false },
         NodeCommand::Undrain(_) => Action::Drain { node, undo: true },
         NodeCommand::Evict(_) => Action::Evict { node },
@@ -73,7 +79,7 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
         action,
         name: &found.name,
         overriding: &arguments.overriding,
-        timeout: session.timeout(),
+        timeout: session.timeout_or(DEADLINE_MAX),
     };
     act::run(session, &operator, wish).await
 }

@@ -11,7 +11,7 @@ use evenkeel_shared::error::with_causes;
 use evenkeel_shared::ids::{ClientId, KeyspaceId, NodeId};
 use evenkeel_shared::limits::DEADLINE_DEFAULT;
 use evenkeel_shared::service::admin::AdminClient;
-use evenkeel_shared::view::{ClusterView, NodeView};
+use evenkeel_shared::view::{ClusterView, NodeView, Recovery};
 use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::Caller;
 use evenkeel_shared::wire::tcp::Tcp;
@@ -131,6 +131,16 @@ impl Session {
         }
     }
 
+    /// The agent at this address.
+    pub(crate) async fn operator_at(&self, address: &str) -> Result<Operator, CliError> {
+        let dialled = tokio::time::timeout(self.timeout(), self.pool.admin(address)).await;
+        match dialled {
+            Ok(Ok(client)) => Ok(Operator { client, address: address.to_owned() }),
+            Ok(Err(error)) => Err(nobody(&with_causes(&error))),
+            Err(_) => Err(nobody(&format!("{address} does not answer"))),
+        }
+    }
+
     /// The cluster, as the first agent that answers sees it.
     pub(crate) async fn view(&self) -> Result<ClusterView, CliError> {
         self.operator().await?.view(self.timeout()).await
@@ -141,6 +151,12 @@ impl Operator {
     /// The cluster as this agent sees it.
     pub(crate) async fn view(&self, timeout: Duration) -> Result<ClusterView, CliError> {
         let answer = self.client.view(Deadline::after(timeout).context()).await;
+        answer.map_err(|error| self.silent(&error))
+    }
+
+    /// What operators have declared of recovery.
+    pub(crate) async fn recovery(&self, timeout: Duration) -> Result<Recovery, CliError> {
+        let answer = self.client.recovery(Deadline::after(timeout).context()).await;
         answer.map_err(|error| self.silent(&error))
     }
 

@@ -2,19 +2,21 @@
 //!
 //! Hashes are compared only at equal indexes: replicas at different ones say nothing.
 
+mod explain;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Subcommand;
 use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::limits::DEADLINE_MAX;
 use evenkeel_shared::preflight::Action;
 use evenkeel_shared::service::peer::ContentHash;
-use evenkeel_shared::view::ClusterView;
+use evenkeel_shared::view::{ClusterView, Later};
 use evenkeel_shared::wire::deadline::Deadline;
 use serde::Serialize;
 
-use super::act::{self, Override, Wish};
+use super::act::{self, Override, When, Wish};
 use super::session::{Operator, node_name, node_named};
-use super::shards::ShardRow;
 use super::table::{Align, Table};
 use super::{CliError, Exit, Session, json, line, output};
 
@@ -25,6 +27,8 @@ pub(crate) enum ShardCommand {
     Switchover {
         #[command(flatten)]
         shard: ShardArguments,
+        #[command(flatten)]
+        when: When,
     },
     /// Have another voter elected although the leader doesn't answer
     Failover {
@@ -34,7 +38,10 @@ pub(crate) enum ShardCommand {
         #[arg(long)]
         accept_loss: bool,
     },
-    /// Say all there is to say about it
+    /// Give it one more copy, or take one away
+    #[command(subcommand)]
+    Replica(ReplicaCommand),
+    /// Say all there is to say about it: its copies, its next failover and its last one
     Explain {
         /// Its number
         id: ShardId,
@@ -44,6 +51,26 @@ pub(crate) enum ShardCommand {
         /// Its number
         id: ShardId,
     },
+}
+
+/// Copies that come and go.
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum ReplicaCommand {
+    /// Give the shard one more copy, on this node
+    Add(ReplicaArguments),
+    /// Take the copy on this node away
+    Remove(ReplicaArguments),
+}
+
+/// Which copy.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct ReplicaArguments {
+    /// The shard's number
+    id: ShardId,
+    /// The node
+    node: String,
+    #[command(flatten)]
+    overriding: Override,
 }
 
 /// Which shard, and to whom.
@@ -63,9 +90,11 @@ pub(crate) async fn run(session: &Session, command: ShardCommand) -> Result<Exit
     let operator = session.operator().await?;
     let view = operator.view(session.timeout()).await?;
     match command {
-        ShardCommand::Switchover { shard } => {
+        ShardCommand::Switchover { shard, when } => {
             let to = target(&view, &shard)?;
-            let action = Action::Switchover { shard: shard.id, to };
+            let now = Action::Switchover { shard: shard.id, to };
+            let later = when.scheduled(Later::Switchover { shard: shard.id, to });
+            let action = later.unwrap_or(now);
             lead(session, &operator, &shard, action).await
         }
         ShardCommand::Failover { mut shard, accept_loss } => {
@@ -76,7 +105,8 @@ pub(crate) async fn run(session: &Session, command: ShardCommand) -> Result<Exit
             let action = Action::Failover { shard: shard.id, to };
             lead(session, &operator, &shard, action).await
         }
-        ShardCommand::Explain { id } => explain(session, &view, id),
+        ShardCommand::Replica(command) => replica(session, &operator, &view, command).await,
+        ShardCommand::Explain { id } => explain::run(session, &operator, &view, id).await,
         ShardCommand::Hashes { id } => hashes(session, &operator, &view, id).await,
     }
 }
@@ -97,16 +127,21 @@ async fn lead(
     act::run(session, operator, wish).await
 }
 
-fn explain(session: &Session, view: &ClusterView, id: ShardId) -> Result<Exit, CliError> {
-    let mut shards = view.shards.iter().chain(view.system.as_ref());
-    let shard = shards.find(|shard| shard.id == id).ok_or_else(|| no_shard(id))?;
-    let row = ShardRow::of(view, shard);
-    if session.json() {
-        json(&row)?;
-    } else {
-        output::text(row.explain())?;
-    }
-    Ok(Exit::Done)
+async fn replica(
+    session: &Session,
+    operator: &Operator,
+    view: &ClusterView,
+    command: ReplicaCommand,
+) -> Result<Exit, CliError> {
+    let (ReplicaCommand::Add(arguments) | ReplicaCommand::Remove(arguments)) = &command;
+    let (shard, node) = (arguments.id, node_named(view, &arguments.node)?.id);
+    let action = match command {
+        ReplicaCommand::Add(_) => Action::ReplicaAdd { shard, node },
+        ReplicaCommand::Remove(_) => Action::ReplicaRemove { shard, node },
+    };
+    let name = shard.to_string();
+    let (overriding, timeout) = (&arguments.overriding, session.timeout_or(DEADLINE_MAX));
+    act::run(session, operator, Wish { action, name: &name, overriding, timeout }).await
 }
 
 fn no_shard(id: ShardId) -> CliError {

@@ -2,7 +2,9 @@
 //!
 //! The verdict is the agent's (law 4); this file only words it.
 
-use evenkeel_shared::view::{ClusterView, Health, IntentPhase, NodeState, ShardHealth, ShardPhase};
+use evenkeel_shared::view::{
+    ClusterView, FailoverMode, Health, IntentPhase, NodeState, ShardHealth, ShardPhase,
+};
 use serde::Serialize;
 
 use super::repeat::{self, Repeat};
@@ -116,6 +118,15 @@ fn attention(view: &ClusterView) -> Vec<String> {
             sentences.push(format!("{} is {}{why}", node.name, node.state));
         }
     }
+    if view.modes.cluster != FailoverMode::Automatic {
+        sentences.push(format!("failover is {} in the whole cluster", mode(view.modes.cluster)));
+    }
+    for (keyspace, own) in &view.modes.keyspaces {
+        let named = view.keyspaces.iter().find(|known| known.id == *keyspace);
+        if let Some(named) = named.filter(|_| !own.elects(view.taken_unix_ms)) {
+            sentences.push(format!("failover of {} is {}", named.name, mode(*own)));
+        }
+    }
     sentences.extend(shards_that("without a copy to spare", ShardHealth::UnderReplicated, view));
     if view.controller.is_none() {
         sentences.push("no controller: nothing is repaired or balanced".into());
@@ -130,6 +141,15 @@ fn attention(view: &ClusterView) -> Vec<String> {
         });
     }
     sentences
+}
+
+fn mode(mode: FailoverMode) -> String {
+    match mode {
+        FailoverMode::Paused { until_unix_ms } => {
+            format!("paused until {}", format::moment(until_unix_ms))
+        }
+        FailoverMode::Automatic | FailoverMode::Manual => mode.to_string(),
+    }
 }
 
 /// One sentence for all shards of that health, however many they are.

@@ -12,8 +12,8 @@ use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{
-    BackupRecord, Intent, IntentKind, IntentPhase, NodeAddresses, NodeState, NodeView, Observer,
-    ReplicaRole, ReplicaState, ReplicaView, ShardHealth, ShardPhase, ShardView,
+    BackupRecord, Intent, IntentKind, IntentPhase, Modes, NodeAddresses, NodeState, NodeView,
+    Observer, ReplicaRole, ReplicaState, ReplicaView, ShardHealth, ShardPhase, ShardView,
 };
 
 // The example includes this file by its path, which moves where submodules are looked for.
@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) draining: BTreeSet<NodeId>,
     /// The catalogue.
     pub(crate) backups: Vec<BackupRecord>,
+    pub(crate) modes: Modes,
     /// A restore under way.
     pub(crate) intents: Vec<Intent>,
     /// The journal.
@@ -47,6 +48,7 @@ impl World {
             down: BTreeMap::new(),
             draining: BTreeSet::new(),
             backups: Vec::new(),
+            modes: Modes::default(),
             intents: Vec::new(),
             events: Vec::new(),
             nodes,

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{BackupRecord, Intent, NodeAddresses, Policy, Promise, ReplicaRole, ShardPhase};
+use super::recovery::Modes;
 use crate::heartbeat::Load;
 use crate::ids::{ClusterId, Epoch, Incarnation, KeyspaceId, NodeId, ReplicaId, ShardId};
 use crate::key::SlotRange;
@@ -40,6 +41,12 @@ pub struct ClusterView {
     pub backups: Vec<BackupRecord>,
     /// Every keyspace, by id.
     pub keyspaces: Vec<KeyspaceView>,
+    /// Who may start a failover.
+    pub modes: Modes,
+    /// The version of the recovery policy; 0 is the built-in one.
+    pub policy_version: u32,
+    /// Acts that wait for their time.
+    pub scheduled: u32,
 }
 
 /// One keyspace: what it promises, and how its shards are.

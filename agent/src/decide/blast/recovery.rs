@@ -187,11 +187,13 @@ impl World<'_> {
     }
 }
 
+/// A leadership, and who takes it over.
+pub(super) type Move = (ShardId, ReplicaId);
+/// A shard whose leadership nobody can take over, and why.
+pub(super) type Stuck = (ShardId, String);
+
 /// Who takes each leadership of a node over, and shards that nobody can take, with the reason.
-pub(super) fn switchovers(
-    world: &World<'_>,
-    node: NodeId,
-) -> (Vec<(ShardId, ReplicaId)>, Vec<(ShardId, String)>) {
+pub(super) fn switchovers(world: &World<'_>, node: NodeId) -> (Vec<Move>, Vec<Stuck>) {
     let mut led: std::collections::BTreeMap<NodeId, usize> = std::collections::BTreeMap::new();
     for leader in world.observed.shards.values().filter_map(|seen| seen.leader) {
         *led.entry(leader.node()).or_default() += 1;
@@ -207,20 +209,17 @@ pub(super) fn switchovers(
                 && world.observed.state(voter.node()) == NodeState::Up
         };
         let best = seen.voters.iter().filter(able);
-        match best.min_by_key(|voter| (led.get(&voter.node()).copied().unwrap_or(0), **voter)) {
-            Some(voter) => {
-                *led.entry(voter.node()).or_default() += 1;
-                moves.push((shard.id, *voter));
-            }
-            None => {
-                let others = table.iter().filter(|known| known.node != node);
-                let why =
-                    others.map(|known| format!("{}: {}", name(world.facts, known.node), known.why));
-                let why: Vec<String> = why.collect();
-                let none = || "it has no other copy".to_owned();
-                stuck.push((shard.id, if why.is_empty() { none() } else { why.join(", ") }));
-            }
+        let fewest = |voter: &&ReplicaId| (led.get(&voter.node()).copied().unwrap_or(0), **voter);
+        if let Some(voter) = best.min_by_key(fewest).copied() {
+            *led.entry(voter.node()).or_default() += 1;
+            moves.push((shard.id, voter));
+            continue;
         }
+        let others = table.iter().filter(|known| known.node != node);
+        let why = others.map(|known| format!("{}: {}", name(world.facts, known.node), known.why));
+        let why: Vec<String> = why.collect();
+        let none = || "it has no other copy".to_owned();
+        stuck.push((shard.id, if why.is_empty() { none() } else { why.join(", ") }));
     }
     (moves, stuck)
 }

@@ -121,6 +121,7 @@ mod tests {
             claim_earned: true,
             transfer_since: None,
             voted_at: None,
+            voted_for_me: true,
             initialized: true,
             automatic: true,
         }

@@ -17,6 +17,7 @@ pub type VoterSets = Arc<[BTreeSet<ReplicaId>]>;
 pub type LastLog = Option<(u64, u64)>;
 
 /// One replica of this node.
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupFacts {
     /// The shard.
@@ -45,6 +46,8 @@ pub struct GroupFacts {
     pub transfer_since: Option<Duration>,
     /// When it granted another replica its vote in this term.
     pub voted_at: Option<Duration>,
+    /// Whether it voted for itself in this term.
+    pub voted_for_me: bool,
     /// Whether it has a membership at all.
     pub initialized: bool,
     /// Whether a failover may begin without an operator's word.

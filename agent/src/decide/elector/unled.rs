@@ -31,19 +31,18 @@ pub enum Unled {
     TransferStuck,
     /// This replica leads, and its claim is not earned.
     NotEarned,
+    /// It may well be led: somebody ordered another to stand.
+    Ordered,
 }
 
 impl Unled {
-    /// Whether to stand for it is to take a shard over from another: a leader that comes back, or
-    /// has given up itself, is no failover.
-    pub(super) fn is_failover(self) -> bool {
+    /// Whether to stand for it is to take a shard over from another: it is not for a leader that
+    /// comes back, which voted for itself in its last term.
+    pub(super) fn is_failover_for(self, group: &GroupFacts) -> bool {
         match self {
-            Self::NoLeader
-            | Self::Disowned(_)
-            | Self::Dead(_)
-            | Self::Restarted(_)
-            | Self::NotClaimed(_) => true,
-            Self::LedBefore | Self::TransferStuck | Self::NotEarned => false,
+            Self::NoLeader => !group.voted_for_me,
+            Self::Disowned(_) | Self::Dead(_) | Self::Restarted(_) | Self::NotClaimed(_) => true,
+            Self::LedBefore | Self::TransferStuck | Self::NotEarned | Self::Ordered => false,
         }
     }
 
@@ -58,6 +57,7 @@ impl Unled {
             Self::NotClaimed(node) => format!("not claimed by {}", name(node)),
             Self::TransferStuck => "leadership transfer stuck".to_owned(),
             Self::NotEarned => "own claim not earned".to_owned(),
+            Self::Ordered => "it was told to stand".to_owned(),
         }
     }
 }

@@ -14,6 +14,15 @@ use super::*;
 struct Canned(ClusterView);
 
 impl Monitored for Canned {
+    fn now(&self) -> Duration {
+        Duration::from_secs(100)
+    }
+
+    fn reported(&self, said: Said) -> Taken {
+        let known = said.node == "n1";
+        Box::pin(async move { if known { Ok(()) } else { Err("no node is named so".to_owned()) } })
+    }
+
     fn view(&self) -> ClusterView {
         self.0.clone()
     }
@@ -59,10 +68,7 @@ impl Listener for Handed {
 async fn send(view: ClusterView, request: &[u8]) -> String {
     let (hand, handed) = mpsc::channel(1);
     let stop = CancellationToken::new();
-    let http = Http {
-        monitored: Arc::new(Canned(view)),
-        strangers: Strangers::new(crate::env::Env::real().clock),
-    };
+    let http = Http::new(Arc::new(Canned(view)), Strangers::new(crate::env::Env::real().clock));
     let serving = tokio::spawn(http.serve(Box::new(Handed(handed)), stop.clone()));
     let (mut client, server) = tokio::io::duplex(1 << 20);
     hand.send(server).await.unwrap();
@@ -129,6 +135,26 @@ async fn what_makes_no_sense_gets_an_answer_and_nothing_more() {
     );
     let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2 * REQUEST_BYTES_MAX));
     assert!(send(view(), long.as_bytes()).await.starts_with("HTTP/1.1 4"), "too long");
+}
+
+#[tokio::test]
+async fn reports_are_taken_or_told_what_is_wrong_with_them() {
+    let post = |body: &str| {
+        let length = body.len();
+        format!(
+            "POST /report HTTP/1.1\r\nhost: n1\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{body}"
+        )
+    };
+    let say = async |body: &str| send(ClusterView::default(), post(body).as_bytes()).await;
+    let taken = say(r#"{"node":"n1","reason":"smoke","source":"rack"}"#).await;
+    assert!(taken.starts_with("HTTP/1.1 200") && taken.ends_with("reported\n"), "{taken}");
+    let unknown = say(r#"{"node":"n9","reason":"smoke","source":"rack"}"#).await;
+    assert!(unknown.starts_with("HTTP/1.1 409"), "{unknown}");
+    let odd = say("smoke!").await;
+    assert!(odd.starts_with("HTTP/1.1 400") && odd.contains("expected"), "{odd}");
+    assert!(say(&"x".repeat(5_000)).await.starts_with("HTTP/1.1 413"));
+    assert!(get(ClusterView::default(), "/report").await.starts_with("HTTP/1.1 405"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -75,6 +75,13 @@ impl State {
         }
     }
 
+    /// Remembers that this node was told to stand.
+    pub(super) fn note_order(&mut self, now: Duration, shard: ShardId) {
+        let unknown = Lost { since: now, last_sign: None };
+        let lost = self.unled_since.get(&shard).copied().unwrap_or(unknown);
+        self.stood.insert(shard, Stood { cause: Unled::Ordered, lost, at: now });
+    }
+
     /// Another node has heard of these leaderships.
     pub(super) fn note_published(&mut self, now: Duration, claims: &BTreeMap<ShardId, u64>) {
         for (shard, rising) in &mut self.rising {
@@ -86,6 +93,12 @@ impl State {
 }
 
 impl Pulse {
+    /// This node stands for a shard because somebody said so.
+    pub fn ordered_to_stand(&self, shard: ShardId) {
+        let now = self.now();
+        self.lock().note_order(now, shard);
+    }
+
     /// Notices leaderships that have begun, and tells of those whose parts are known.
     pub(super) fn note_leaderships(&self, state: &mut State, now: Duration, held: &[Held]) {
         let leads = |held: &&Held| held.group.role == RaftRole::Leader;

@@ -37,6 +37,8 @@ pub struct GroupStatus {
     pub transfer_since: Option<Duration>,
     /// The term in which it has voted for another replica that does not lead (yet).
     pub voted_for_other: Option<u64>,
+    /// Whether it voted for itself in this term.
+    pub voted_for_me: bool,
     /// Whether anybody has initialised it.
     pub initialized: bool,
 }
@@ -85,6 +87,7 @@ impl Group {
             quorum_acked: metrics.last_quorum_acked.is_some(),
             transfer_since: self.handing_over_since(&metrics),
             voted_for_other: voted_for_other(&metrics, self.key.replica),
+            voted_for_me: metrics.vote.leader_id.voted_for == self.key.replica,
             initialized: last_log.is_some() || !members.voters.is_empty(),
             members,
         }

@@ -95,8 +95,13 @@ pub(crate) fn name(model: &Model, action: &Action) -> String {
         | Action::Fault { node, .. }
         | Action::Drain { node, .. }
         | Action::Evict { node }
+        | Action::NodeSwitchover { node }
         | Action::Reinit { node } => model.live.name(*node),
-        Action::Switchover { shard, .. } | Action::Failover { shard, .. } => shard.to_string(),
+        Action::Switchover { shard, .. }
+        | Action::Failover { shard, .. }
+        | Action::ReplicaAdd { shard, .. }
+        | Action::ReplicaRemove { shard, .. } => shard.to_string(),
+        Action::Recover(_) => "recovery".into(),
         Action::Backup { .. } => "backup".into(),
         Action::Restore { backup, .. } => backup.clone(),
         Action::RestoreAccept | Action::RestoreUndo => restored(model),
@@ -138,6 +143,14 @@ pub(crate) fn title(model: &Model, action: &Action) -> String {
         Action::Heal => "end every drill".to_owned(),
         Action::Switchover { to: target, .. } => format!("switchover {name}{}", to(target)),
         Action::Failover { to: target, .. } => format!("failover {name}{}", to(target)),
+        Action::NodeSwitchover { .. } => format!("switchover {name}"),
+        Action::ReplicaAdd { node, .. } => {
+            format!("add a copy of {name} on {}", model.live.name(*node))
+        }
+        Action::ReplicaRemove { node, .. } => {
+            format!("remove the copy of {name} on {}", model.live.name(*node))
+        }
+        Action::Recover(_) => "declare something of recovery".into(),
         Action::Drain { undo: false, .. } => format!("drain {name}"),
         Action::Drain { undo: true, .. } => format!("stop draining {name}"),
         Action::Evict { .. } => format!("evict {name}"),

@@ -2,7 +2,8 @@
 
 use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::view::{
-    ClusterView, IntentKind, IntentPhase, NodeState, ShardHealth, ShardPhase, ShardView,
+    ClusterView, FailoverMode, IntentKind, IntentPhase, NodeState, ShardHealth, ShardPhase,
+    ShardView,
 };
 
 use super::cluster::Cluster;
@@ -37,6 +38,7 @@ pub(crate) fn findings(cluster: &Cluster, now: u64) -> Vec<Finding> {
         for node in &view.nodes {
             nodes(cluster, view, node.id, now, &mut found);
         }
+        modes(view, &mut found);
         intents(view, &mut found);
     }
     let rank = |finding: &Finding| match finding.tone {
@@ -101,6 +103,7 @@ fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, now: u64, found: &mu
         NodeState::Down => say(Tone::Bad, format!("{name} down {since}{why}")),
         NodeState::Suspect => say(Tone::Warn, format!("{name} suspected {since}{why}")),
         NodeState::Slow => say(Tone::Warn, format!("{name} slow {since}{why}")),
+        NodeState::Maint => say(Tone::Info, format!("{name} in maintenance {since}{why}")),
         NodeState::Draining => say(Tone::Info, format!("{name} draining {since}{why}")),
         NodeState::Joining => say(Tone::Info, format!("{name} joining {since}{why}")),
         _ => {}
@@ -112,6 +115,28 @@ fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, now: u64, found: &mu
     let disk = cluster.load(id, now).and_then(|seen| disk_share(seen.load));
     if let Some(share) = disk.filter(|share| *share >= DISK_FULL) {
         say(Tone::Warn, format!("{name} disk {:.0}% full", share * 100.0));
+    }
+}
+
+/// Shards that lose their leader stay without one: nobody should forget that.
+fn modes(view: &ClusterView, found: &mut Vec<Finding>) {
+    let now = view.taken_unix_ms;
+    let mut say = |whose: &str, mode: FailoverMode| {
+        let left = match mode {
+            FailoverMode::Paused { until_unix_ms } => {
+                format!(" for {} more", format::age(until_unix_ms.saturating_sub(now)))
+            }
+            FailoverMode::Automatic | FailoverMode::Manual => String::new(),
+        };
+        let text = format!("failover of {whose} is {mode}{left}: nobody takes over by itself");
+        found.push(Finding { tone: Tone::Warn, text });
+    };
+    if !view.modes.cluster.elects(now) {
+        say("all keyspaces", view.modes.cluster);
+    }
+    for (keyspace, mode) in view.modes.keyspaces.iter().filter(|(_, mode)| !mode.elects(now)) {
+        let named = view.keyspaces.iter().find(|known| known.id == *keyspace);
+        say(&named.map_or_else(|| keyspace.to_string(), |known| known.name.clone()), *mode);
     }
 }
 

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use evenkeel_shared::view::{ClusterView, HealthCounts};
+use evenkeel_shared::view::{ClusterView, FailoverMode, HealthCounts};
 
 use super::fit::{self, Part, part};
 use super::{Breakpoint, Scene};
@@ -36,6 +36,12 @@ fn left(scene: &Scene<'_>) -> Vec<Part> {
     let health = scene.ink(format!("{glyph} {word}"), tone).patch_style(Theme::title());
     let title = scene.ink(title(scene, view), Tone::Accent);
     let mut parts = vec![part(0, [title, Span::raw(" "), health])];
+    let held = |mode: &FailoverMode| !mode.elects(view.taken_unix_ms);
+    let modes = std::iter::once(&view.modes.cluster).chain(view.modes.keyspaces.values());
+    if let Some(mode) = modes.copied().find(held) {
+        let word = format!("FAILOVER {}", mode.to_string().to_uppercase());
+        parts.push(part(1, [scene.ink(word, Tone::Warn)]));
+    }
     parts.extend(counts(scene, &view.counts));
     if let Some(controller) = view.controller {
         parts.push(part(
