@@ -7,6 +7,7 @@ pub mod balance;
 pub mod blast;
 pub mod budget;
 pub mod detector;
+pub mod dossier;
 pub mod elector;
 pub mod explain;
 pub mod facts;
@@ -18,6 +19,7 @@ pub mod plan;
 pub mod reminder;
 pub mod repair;
 pub mod room;
+pub mod score;
 pub mod slow;
 pub mod view;
 

@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod client;
 pub mod command;
+pub mod dossier;
 pub mod error;
 pub mod event;
 pub mod explain;

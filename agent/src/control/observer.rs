@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use evenkeel_shared::dossier::Dossier;
 use evenkeel_shared::event::Event;
 use evenkeel_shared::heartbeat::{Claim, PeerReport, RaftRole, ReplicaStatus, Report};
 use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
@@ -10,6 +11,7 @@ use evenkeel_shared::view::{ClusterFacts, ClusterView};
 use tokio::sync::watch;
 
 use crate::decide::detector::VerdictState;
+use crate::decide::dossier::dossier;
 use crate::decide::facts::{Heard, Observed};
 use crate::decide::observe::{HeardNodes, observe};
 use crate::decide::view::view;
@@ -82,7 +84,15 @@ impl Observer {
     /// The cluster as this node sees it.
     pub fn view(&self) -> ClusterView {
         let (facts, observed) = self.observe();
-        view(&facts, &observed, self.me.node)
+        ClusterView { score: self.pulse.score(), ..view(&facts, &observed, self.me.node) }
+    }
+
+    /// All that this node can say of a node.
+    pub fn dossier(&self, node: NodeId) -> Option<Dossier> {
+        let (facts, observed) = self.observe();
+        let heard = self.heard(&facts);
+        let seen = self.pulse.instruments(node);
+        dossier(&facts, &observed, &heard, (self.me.node, node), &seen)
     }
 
     fn heard(&self, facts: &ClusterFacts) -> HeardNodes {

@@ -258,6 +258,13 @@ impl Detector {
         Some(peer.window.phi(silence, &self.prior()))
     }
 
+    /// What suspicion of a peer would be after such a silence; `None` when it was never heard.
+    pub fn phi_after(&self, node: NodeId, silence: Duration) -> Option<f64> {
+        let peer = self.peers.get(&node)?;
+        peer.heard?;
+        Some(peer.window.phi(silence, &self.prior()))
+    }
+
     /// How long ago a peer was heard; `None` when it never was.
     pub fn heard_ago(&self, now: Duration, node: NodeId) -> Option<Duration> {
         Some(now.saturating_sub(self.peers.get(&node)?.heard?))

@@ -11,6 +11,7 @@ mod config;
 mod facts;
 mod lead;
 mod unled;
+mod whom;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use self::config::ElectorConfig;
 pub use self::facts::{ClaimHeard, GroupFacts, LastLog, PeerFacts, Peers, VoterSets, is_majority};
 use self::unled::Learned;
 pub use self::unled::Unled;
+use self::whom::{alive, scatter, whom_to_ask};
 
 /// Everything that the elector is told at a tick.
 #[derive(Clone, Copy, Debug)]
@@ -386,28 +388,4 @@ impl Standing {
         self.ballot = None;
         self.missed.clear();
     }
-}
-
-fn alive(node: NodeId, peers: &Peers) -> bool {
-    !peers.get(&node).is_some_and(|peer| peer.dead)
-}
-
-/// The nodes of everyone who may win, this one and the dead left out; the dead are asked too when
-/// no majority is possible without them, since a verdict may be wrong.
-fn whom_to_ask(group: &GroupFacts, peers: &Peers) -> BTreeSet<NodeId> {
-    let electorate = group.electorate();
-    let living: BTreeSet<ReplicaId> =
-        electorate.iter().copied().filter(|replica| alive(replica.node(), peers)).collect();
-    let enough = is_majority(&group.effective, &living);
-    let asked = if enough { living } else { electorate };
-    asked.into_iter().map(ReplicaId::node).filter(|node| *node != group.me.node()).collect()
-}
-
-/// Mixes two numbers into one that looks random (the finaliser of `SplitMix64`).
-fn scatter(first: u64, second: u64) -> u64 {
-    let mut mixed = first.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(second);
-    mixed = mixed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

@@ -86,6 +86,36 @@ impl fmt::Display for Slowness {
     }
 }
 
+/// One figure of one node, beside what is usual.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// What is looked at.
+    pub axis: Axis,
+    /// What it was last, in microseconds.
+    pub last_us: u32,
+    /// What is usual.
+    pub usual_us: u32,
+    /// From where on it is unusual.
+    pub limit_us: u32,
+    /// Whether the node is slow for it.
+    pub is_slow: bool,
+}
+
+impl Standing {
+    /// What must be so again.
+    pub fn usual_again(&self) -> String {
+        format!("{} below {} ms", self.axis, self.limit_us / 1_000)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |us: u32| f64::from(us) / 1_000.0;
+        let (last, usual, limit) = (ms(self.last_us), ms(self.usual_us), ms(self.limit_us));
+        write!(f, "{} {last:.1} ms, usually {usual:.1}, unusual from {limit:.0} on", self.axis)
+    }
+}
+
 /// The past of one figure of one node.
 #[derive(Clone, Copy, Debug, Default)]
 struct Track {
@@ -168,6 +198,21 @@ impl Gauges {
             took_us: track.last as u32,
             usual_us: track.centre.max(0.0) as u32,
         })
+    }
+
+    /// What is known of a node, by axis.
+    pub fn standings(&self, node: NodeId) -> Vec<Standing> {
+        let own = self.tracks.range((node, Axis::Sync)..=(node, Axis::RoundTrip));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "all fit")]
+        let whole = |us: f64| us.max(0.0) as u32;
+        let standing = |((_, axis), track): (&(NodeId, Axis), &Track)| Standing {
+            axis: *axis,
+            last_us: whole(track.last),
+            usual_us: whole(track.centre),
+            limit_us: whole(track.limit(*axis, &self.config)),
+            is_slow: track.slow,
+        };
+        own.map(standing).collect()
     }
 
     /// Forgets a node that has left, or a process that was started again.

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use evenkeel_shared::dossier::Score;
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
     ClusterFacts, ClusterView, Health, HealthCounts, KeyspaceFacts, KeyspaceView, NodeFacts,
@@ -40,6 +41,7 @@ pub fn view(facts: &ClusterFacts, observed: &Observed, observer: NodeId) -> Clus
         system,
         intents: facts.intents.values().cloned().collect(),
         backups: facts.backups.clone(),
+        score: Score::default(),
         modes: facts.recovery.modes.clone(),
         policy_version: facts.recovery.version(),
         scheduled: u32::try_from(facts.recovery.scheduled.len()).unwrap_or(u32::MAX),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use evenkeel_shared::dossier::Score;
 use evenkeel_shared::heartbeat::{Claim, Heartbeat, HeartbeatReply, Load, RaftRole};
 use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
 use evenkeel_shared::limits::HEARTBEAT_INTERVAL;
@@ -14,8 +15,10 @@ use tokio::sync::{Notify, mpsc};
 use super::ports::{Groups, Held, Peers};
 use super::registry::{PeerRecord, PulseEvent};
 use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
+use crate::decide::dossier::{Instruments, curve};
 use crate::decide::elector::backing::Backed;
 use crate::decide::elector::{Elector, ElectorAction, ElectorConfig, ElectorFacts};
+use crate::decide::score::Scores;
 use crate::decide::slow::{Axis, Gauges, Slowness};
 use crate::env::clock::Clock;
 use list::list_mark;
@@ -80,6 +83,7 @@ impl Pulse {
             rounds: BTreeMap::new(),
             heard_rounds: BTreeMap::new(),
             gauges: Gauges::default(),
+            scores: Scores::default(),
             lag: lag::Lag::default(),
             listed: 0,
         };
@@ -227,6 +231,23 @@ impl Pulse {
         self.lock().gauges.slowness(node)
     }
 
+    /// How this node's verdicts have turned out.
+    pub fn score(&self) -> Score {
+        self.lock().scores.score()
+    }
+
+    /// What this node's instruments show of a node.
+    pub fn instruments(&self, node: NodeId) -> Instruments {
+        let now = self.clock.now();
+        let state = self.lock();
+        Instruments {
+            verdict: state.detector.verdict(now, node),
+            phi: state.detector.phi(now, node),
+            curve: curve(&state.detector, node),
+            standings: state.gauges.standings(node),
+        }
+    }
+
     /// What this node has to carry.
     pub fn load(&self) -> Load {
         let now = self.clock.now();
@@ -250,8 +271,11 @@ impl Pulse {
         let mut state = self.lock();
         state.follow(now, &nodes);
         for change in state.detector.tick(now) {
+            let silence = state.detector.heard_ago(now, change.node);
+            state.scores.take(now, &change, silence);
             self.tell_verdict(change);
         }
+        state.scores.settle(now);
         let peers = state.peer_facts(now);
         let groups: Vec<_> = held.iter().map(|held| held.group.clone()).collect();
         state.note_unled(now, &groups, &peers);

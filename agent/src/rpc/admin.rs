@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use evenkeel_shared::dossier::Dossier;
 use evenkeel_shared::error::AdminError;
 use evenkeel_shared::event::Event;
 use evenkeel_shared::explain::Explanation;
 use evenkeel_shared::fault::Drill;
-use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::plan::PlanView;
 use evenkeel_shared::preflight::{Action, Outcome, Preflight};
 use evenkeel_shared::service::admin::Admin;
@@ -53,6 +54,11 @@ impl Admin for AdminService {
 
     async fn explain(self, _: Context, shard: ShardId) -> Result<Explanation, AdminError> {
         self.operator.explain(shard)
+    }
+
+    async fn dossier(self, _: Context, node: NodeId) -> Result<Dossier, AdminError> {
+        let known = self.operator.observer.dossier(node);
+        known.ok_or_else(|| AdminError::NotFound { what: node.to_string() })
     }
 
     async fn plan(self, _: Context) -> PlanView {

@@ -2,31 +2,28 @@
 //!
 //! It applies each request id once, as a real shard does.
 
+mod admin;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use evenkeel_shared::command::{Expected, OperationResult, RequestId, WriteAction};
-use evenkeel_shared::error::{AdminError, StoreError};
+use evenkeel_shared::error::StoreError;
 use evenkeel_shared::event::Event;
-use evenkeel_shared::explain::{Explanation, Phases};
-use evenkeel_shared::fault::Drill;
 use evenkeel_shared::heartbeat::Load;
 use evenkeel_shared::ids::{ClusterId, Epoch, Incarnation, KeyspaceId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::key::{Slot, SlotRange};
-use evenkeel_shared::plan::PlanView;
-use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
+use evenkeel_shared::preflight::Action;
 use evenkeel_shared::service::admin::Admin;
-use evenkeel_shared::service::peer::ContentHash;
 use evenkeel_shared::service::store::{
     BatchReply, BatchRequest, ReadReply, ReadRequest, Route, Routes, ScanItem, ScanReply,
     ScanRequest, Store, WriteItem, WriteReply, WriteRequest,
 };
 use evenkeel_shared::version::{Hlc, Version};
 use evenkeel_shared::view::{
-    ClusterView, FailoverMode, Health, HealthCounts, NodeAddresses, NodeState, NodeView, Observer,
-    Recovery, RecoveryPolicy, ReplicaRole, ReplicaState, ReplicaView, ShardHealth, ShardPhase,
-    ShardView, SyncPolicy,
+    ClusterView, Health, HealthCounts, NodeAddresses, NodeState, NodeView, Observer, ReplicaRole,
+    ReplicaState, ReplicaView, ShardHealth, ShardPhase, ShardView, SyncPolicy,
 };
 use evenkeel_shared::wire::codec::ServerTransport;
 use evenkeel_shared::wire::hello::{Service, Welcome, answer};
@@ -240,88 +237,6 @@ impl Store for Fake {
             shards: vec![route(1, SlotRange(0, 8_191)), route(2, SlotRange(8_192, 16_383))],
             keyspaces: vec![(KeyspaceId(1), "default".into())],
         }
-    }
-}
-
-impl Admin for Fake {
-    async fn view(self, _: Context) -> ClusterView {
-        sample_view()
-    }
-
-    async fn events(self, _: Context, after: u64) -> Vec<Event> {
-        let state = self.state.lock().unwrap();
-        state.events.iter().filter(|event| event.id > after).cloned().collect()
-    }
-
-    async fn preflight(self, _: Context, action: Action) -> Result<Preflight, AdminError> {
-        let harm = match &action {
-            Action::Kill { node: NodeId(3), .. } => Harm::Break,
-            _ => Harm::Risk,
-        };
-        let refused = matches!(action, Action::Evict { .. }).then(|| "it is up".to_owned());
-        Ok(Preflight { revision: 41, title: "act".into(), harm, refused, ..Preflight::default() })
-    }
-
-    async fn act(
-        self,
-        _: Context,
-        action: Action,
-        revision: u64,
-        _actor: String,
-    ) -> Result<Outcome, AdminError> {
-        self.state.lock().unwrap().acts.push((action, revision));
-        Ok(Outcome { what: "done".into(), took_us: 1, backup: None })
-    }
-
-    async fn explain(self, _: Context, shard: ShardId) -> Result<Explanation, AdminError> {
-        Ok(Explanation {
-            shard,
-            leader: Some(NodeId(1)),
-            term: 1,
-            mode: FailoverMode::Automatic,
-            candidates: Vec::new(),
-            heir: None,
-            loss: Some(0),
-            loss_why: "a test loses nothing".into(),
-            samples: 0,
-            expected: Phases::default(),
-            last: None,
-        })
-    }
-
-    async fn plan(self, _: Context) -> PlanView {
-        PlanView {
-            revision: 7,
-            controller: Some(NodeId(1)),
-            version: 0,
-            policy: RecoveryPolicy::default(),
-            steps: Vec::new(),
-            declined: Vec::new(),
-            scheduled: Vec::new(),
-        }
-    }
-
-    async fn recovery(self, _: Context) -> Recovery {
-        Recovery::default()
-    }
-
-    async fn content_hashes(
-        self,
-        _: Context,
-        shard: ShardId,
-    ) -> Result<Vec<ContentHash>, AdminError> {
-        let hash = |node: u32| ContentHash {
-            node: NodeId(node),
-            index: 7,
-            records: 1,
-            // Shard 2 is the one that has come apart.
-            hash: if shard == ShardId(2) { node.to_string() } else { "same".into() },
-        };
-        Ok((1..=3).map(hash).collect())
-    }
-
-    async fn drill(self, _: Context, _: Drill, _: String) -> Result<String, AdminError> {
-        Err(AdminError::Refused { why: "this is a test".into() })
     }
 }
 

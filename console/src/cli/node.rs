@@ -2,6 +2,7 @@
 //!
 //! The node is found by name in the same agent's view that computes the preflight.
 
+mod explain;
 mod fault;
 mod recovery;
 
@@ -30,6 +31,8 @@ pub(crate) enum NodeCommand {
     Fault(fault::FaultCommand),
     #[command(flatten)]
     Recovery(recovery::RecoveryCommand),
+    /// Say all there is to say about it: the evidence, who holds what, what would change the verdict
+    Explain(NodeArguments),
     /// Give all of its replicas away
     Drain(NodeArguments),
     /// Stop draining it
@@ -57,6 +60,7 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
         NodeCommand::Fault(fault) => &fault.arguments().node,
         NodeCommand::Recovery(declared) => declared.arguments(),
         NodeCommand::Kill { node: arguments, .. }
+        | NodeCommand::Explain(arguments)
         | NodeCommand::Drain(arguments)
         | NodeCommand::Undrain(arguments)
         | NodeCommand::Evict(arguments)
@@ -64,6 +68,9 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
     };
     let found = node_named(&view, &arguments.name)?;
     let node = found.id;
+    if let NodeCommand::Explain(_) = command {
+        return explain::run(session, &operator, &view, node).await;
+    }
     let action = match &command {
         NodeCommand::Kill { down, .. } => {
             Action::Kill { node, down_secs: down.map(whole_seconds).transpose()? }
@@ -73,7 +80,7 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
         NodeCommand::Drain(_) => Action::Drain { node, undo: false },
         NodeCommand::Undrain(_) => Action::Drain { node, undo: true },
         NodeCommand::Evict(_) => Action::Evict { node },
-        NodeCommand::Reinit(_) => Action::Reinit { node },
+        NodeCommand::Reinit(_) | NodeCommand::Explain(_) => Action::Reinit { node },
     };
     let wish = Wish {
         action,

@@ -2,6 +2,7 @@
 //!
 //! The verdict is the agent's (law 4); this file only words it.
 
+use evenkeel_shared::dossier::Score;
 use evenkeel_shared::view::{
     ClusterView, FailoverMode, Health, IntentPhase, NodeState, ShardHealth, ShardPhase,
 };
@@ -25,6 +26,7 @@ struct Status {
     observer: String,
     controller: Option<String>,
     taken: Option<String>,
+    detector: Score,
     attention: Vec<String>,
 }
 
@@ -74,6 +76,7 @@ impl Status {
             observer: node_name(view, view.observer),
             controller: view.controller.map(|node| node_name(view, node)),
             taken: format::rfc3339(view.taken_unix_ms),
+            detector: view.score,
             attention: attention(view),
         }
     }
@@ -101,6 +104,18 @@ impl Status {
                 self.cluster, self.observer, self.revision
             ),
         );
+        let Score { right, wrong, detect_median_us, detect_max_us, .. } = self.detector;
+        if let Some((median, longest)) = detect_median_us.zip(detect_max_us) {
+            format::append(
+                &mut text,
+                format_args!(
+                    "verdicts of {}: {right} right, {wrong} wrong, found out within {} (median), {} (max)\n",
+                    self.observer,
+                    format::micros(median),
+                    format::micros(longest)
+                ),
+            );
+        }
         for sentence in &self.attention {
             format::append(&mut text, format_args!("- {sentence}\n"));
         }

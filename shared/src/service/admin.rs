@@ -1,10 +1,11 @@
 //! Admin: what operators and scripts ask.
 
+use crate::dossier::Dossier;
 use crate::error::AdminError;
 use crate::event::Event;
 use crate::explain::Explanation;
 use crate::fault::Drill;
-use crate::ids::ShardId;
+use crate::ids::{NodeId, ShardId};
 use crate::plan::PlanView;
 use crate::preflight::{Action, Outcome, Preflight};
 use crate::service::peer::ContentHash;
@@ -23,6 +24,8 @@ pub trait Admin {
     async fn act(action: Action, revision: u64, actor: String) -> Result<Outcome, AdminError>;
     /// Who would lead a shard next and why, and how its last failover went.
     async fn explain(shard: ShardId) -> Result<Explanation, AdminError>;
+    /// All that this node can say of a node.
+    async fn dossier(node: NodeId) -> Result<Dossier, AdminError>;
     /// What the controller would do now.
     async fn plan() -> PlanView;
     /// What operators have declared of recovery.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{BackupRecord, Intent, NodeAddresses, Policy, Promise, ReplicaRole, ShardPhase};
 use super::recovery::Modes;
+use crate::dossier::Score;
 use crate::heartbeat::Load;
 use crate::ids::{ClusterId, Epoch, Incarnation, KeyspaceId, NodeId, ReplicaId, ShardId};
 use crate::key::SlotRange;
@@ -41,6 +42,8 @@ pub struct ClusterView {
     pub backups: Vec<BackupRecord>,
     /// Every keyspace, by id.
     pub keyspaces: Vec<KeyspaceView>,
+    /// How the observer's verdicts have turned out.
+    pub score: Score,
     /// Who may start a failover.
     pub modes: Modes,
     /// The version of the recovery policy; 0 is the built-in one.

@@ -12,6 +12,7 @@ use crate::decide::elector::backing::Backers;
 use crate::decide::elector::{Elector, GroupFacts, PeerFacts, Peers as PeerFactsMap};
 use crate::decide::fresh::Freshness;
 use crate::decide::reminder::Committed;
+use crate::decide::score::Scores;
 use crate::decide::slow::Gauges;
 use crate::heartbeat::registry::PeerRecord;
 
@@ -43,6 +44,8 @@ pub(super) struct State {
     pub(super) heard_rounds: BTreeMap<ShardId, Freshness>,
     /// What each node, this one among them, usually takes for what it does.
     pub(super) gauges: Gauges,
+    /// How this node's verdicts have turned out.
+    pub(super) scores: Scores,
     /// How late this node's timers come.
     pub(super) lag: Lag,
     /// What the last full list said, to send the next one when it has changed.
