@@ -3,11 +3,11 @@
 //! It never outlives its value: it is killed on drop, and ends when our end of its pipe closes.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::clock::wait_for;
-use crate::command::{Running, executable};
+use crate::command::Running;
+use crate::network::Network;
 
 /// Lines of an agent's log that a failed test shows.
 const LINES_SHOWN: usize = 40;
@@ -34,6 +34,8 @@ pub struct AgentPlan {
     pub rpc: String,
     /// Where it speaks the Redis protocol.
     pub resp: String,
+    /// The network that it speaks in.
+    pub network: Network,
     /// How it gets in.
     pub entry: Entry,
     /// Its data folder is `<folder>/<name>`, its log lies beside.
@@ -83,7 +85,7 @@ impl Agent {
     /// Starts it.
     pub fn start(&mut self) {
         assert!(self.running.is_none(), "{} runs already", self.plan.name);
-        let mut command = Command::new(executable());
+        let mut command = self.plan.network.command();
         command.args(self.plan.words());
         self.running = Some(Running::spawn(command, &self.plan.folder, &self.plan.name));
     }
@@ -91,6 +93,11 @@ impl Agent {
     /// SIGSTOP: silent, with open connections; what is sent to it waits and dies with it.
     pub fn freeze(&self) {
         self.running.as_ref().expect("it runs").freeze();
+    }
+
+    /// SIGCONT: a frozen one goes on where it stood.
+    pub fn thaw(&self) {
+        self.running.as_ref().expect("it runs").thaw();
     }
 
     /// SIGKILL, at once.

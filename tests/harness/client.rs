@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::clock::unix_ms;
+use crate::network::Network;
 
 /// Longest that one request may take.
 const REQUEST_MAX: Duration = Duration::from_secs(20);
@@ -34,11 +35,11 @@ pub struct Client {
 impl Client {
     /// A client that begins with these agents.
     pub fn new(seeds: Vec<String>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime can be made");
+        Self::on(Arc::new(Network::Own.runtime()), seeds)
+    }
+
+    /// A client that works on this runtime.
+    pub(crate) fn on(runtime: Arc<Runtime>, seeds: Vec<String>) -> Self {
         let caller = Caller::Client("journeys".to_owned());
         let pool = Pool::new(PoolConfig { dial: Arc::new(Tcp), caller, cluster: None });
         let store = StoreHandle::new(
@@ -52,7 +53,7 @@ impl Client {
                 unix_ms: Arc::new(unix_ms),
             },
         );
-        Self { runtime: Arc::new(runtime), store }
+        Self { runtime, store }
     }
 
     /// Sets keys, a few at a time; every one must be acknowledged.

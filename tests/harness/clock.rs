@@ -26,6 +26,14 @@ pub(crate) fn pause() {
     std::thread::sleep(LOOK);
 }
 
+/// Lets so much time go by: the pace of a script, never an assertion.
+pub fn pass(time: Duration) {
+    let over = now() + time;
+    while now() < over {
+        pause();
+    }
+}
+
 /// Asks until there is an answer; fails with `what` when the deadline is over.
 pub fn wait_for<T>(what: &str, deadline: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let over = now() + deadline;

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::agent::{Agent, AgentPlan, Entry};
 use crate::clock::wait_for;
-use crate::command::{Output, evenkeel};
+use crate::command::{Output, evenkeel_in};
+use crate::network::Network;
 use crate::ports::Ports;
 
 /// How long a change may take to be visible on a busy machine.
@@ -33,42 +34,67 @@ impl Default for ClusterPlan {
     }
 }
 
+/// Where an agent runs.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Where it listens.
+    pub rpc: String,
+    /// Where it speaks the Redis protocol.
+    pub resp: String,
+    /// Its failure domain.
+    pub zone: String,
+    /// The network that it speaks in.
+    pub network: Network,
+}
+
 /// Agents, and the folder that they live in.
 #[derive(Debug)]
 pub struct Cluster {
     /// The agents; the first one founds.
     pub agents: Vec<Agent>,
+    /// The network from which it is asked.
+    operator: Network,
     /// After the agents, so that nobody writes into what is being removed.
     folder: TempDir,
 }
 
 impl Cluster {
-    /// Agents that have not been started.
+    /// Agents that have not been started, on loopback, each in a zone of its own.
     pub fn plan(plan: &ClusterPlan) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let mut ports = Ports::block();
-        let places: Vec<(String, String)> =
-            (0..plan.nodes).map(|_| (ports.address(), ports.address())).collect();
-        let seeds: Vec<String> = places.iter().map(|(rpc, _)| rpc.clone()).collect();
-        let agents = places.iter().zip(0u8..).map(|((rpc, resp), place)| {
+        let sites = (0..plan.nodes).map(|place| Site {
+            rpc: ports.address(),
+            resp: ports.address(),
+            zone: char::from(b'a' + place).to_string(),
+            network: Network::Own,
+        });
+        Self::plan_at(plan, sites.collect(), Network::Own)
+    }
+
+    /// Agents that have not been started, one at each of these sites, and asked from there.
+    pub fn plan_at(plan: &ClusterPlan, sites: Vec<Site>, operator: Network) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let seeds: Vec<String> = sites.iter().map(|site| site.rpc.clone()).collect();
+        let agents = sites.into_iter().zip(1u8..).map(|(site, number)| {
             let mut flags = plan.flags.clone();
             let mut entry = Entry::Join(seeds.clone());
-            if place == 0 {
+            if number == 1 {
                 entry = Entry::Bootstrap;
                 flags.extend(["--shards".to_owned(), plan.shards.to_string()]);
                 flags.extend(["--replicas".to_owned(), plan.nodes.min(3).to_string()]);
             }
             Agent::new(AgentPlan {
-                name: format!("n{}", place + 1),
-                zone: char::from(b'a' + place).to_string(),
-                rpc: rpc.clone(),
-                resp: resp.clone(),
+                name: format!("n{number}"),
+                zone: site.zone,
+                rpc: site.rpc,
+                resp: site.resp,
+                network: site.network,
                 entry,
                 folder: folder.path().to_path_buf(),
                 flags,
             })
         });
-        Self { agents: agents.collect(), folder }
+        Self { agents: agents.collect(), operator, folder }
     }
 
     /// A healthy cluster of so many agents.
@@ -97,13 +123,13 @@ impl Cluster {
     /// Runs a command against all agents.
     pub fn run(&self, words: &[&str]) -> Output {
         let addresses = self.addresses().join(",");
-        evenkeel(&[&["--connect", &addresses], words].concat())
+        evenkeel_in(&self.operator, &[&["--connect", &addresses], words].concat())
     }
 
     /// Runs a command through one agent.
     pub fn run_at(&self, agent: usize, words: &[&str]) -> Output {
         let address = &self.agents[agent].plan.rpc;
-        evenkeel(&[&["--connect", address], words].concat())
+        evenkeel_in(&self.operator, &[&["--connect", address], words].concat())
     }
 
     /// What a command that succeeds prints with `--json`.

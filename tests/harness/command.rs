@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock::{now, pause};
+use crate::network::Network;
 
 /// Longest that a command may run: above its own longest timeout that journeys use.
 const COMMAND_MAX: Duration = Duration::from_secs(150);
@@ -63,8 +64,13 @@ pub fn executable() -> &'static Path {
 
 /// Runs the executable to its end.
 pub fn evenkeel(words: &[&str]) -> Output {
+    evenkeel_in(&Network::Own, words)
+}
+
+/// Runs the executable to its end in this network.
+pub(crate) fn evenkeel_in(network: &Network, words: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let mut running = Running::start(words, folder.path(), "command");
+    let mut running = Running::start_in(network, words, folder.path(), "command");
     let over = now() + COMMAND_MAX;
     while running.code().is_none() && running.is_running() {
         assert!(now() < over, "evenkeel {words:?} does not end");
@@ -85,7 +91,11 @@ pub struct Running {
 impl Running {
     /// Starts the executable; files called `name` in `folder` get its words.
     pub fn start(words: &[&str], folder: &Path, name: &str) -> Self {
-        let mut command = Command::new(executable());
+        Self::start_in(&Network::Own, words, folder, name)
+    }
+
+    fn start_in(network: &Network, words: &[&str], folder: &Path, name: &str) -> Self {
+        let mut command = network.command();
         command.args(words).env_remove("EVENKEEL_CONNECT").env("TMPDIR", folder);
         Self::spawn(command, folder, name)
     }
@@ -138,6 +148,11 @@ impl Running {
     /// SIGSTOP: it neither reads nor writes, and its connections stay open.
     pub fn freeze(&self) {
         kill_process(Pid::from_child(&self.child), Signal::STOP).expect("it is our child");
+    }
+
+    /// SIGCONT: it goes on where it stood.
+    pub fn thaw(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).expect("it is our child");
     }
 
     /// SIGKILL, and its end.

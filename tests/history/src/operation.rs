@@ -159,6 +159,17 @@ impl History {
         &self.operations
     }
 
+    /// The same without what changed nothing: enough to judge a read that comes later.
+    #[must_use]
+    pub fn effects(&self) -> Self {
+        let effect = |it: &&Operation| {
+            let may = matches!(it.outcome, Outcome::Written { .. } | Outcome::Unknown);
+            may && it.action != Action::Get
+        };
+        let operations = self.operations.iter().filter(effect).cloned().collect();
+        Self { operations, moments: self.moments }
+    }
+
     /// The operations of each key: keys don't touch each other, so each is judged alone.
     pub fn by_key(&self) -> BTreeMap<&Bytes, Vec<&Operation>> {
         let mut keys: BTreeMap<_, Vec<_>> = BTreeMap::new();

@@ -124,6 +124,21 @@ fn reads_that_go_back_during_one_write_are_wrong() {
 }
 
 #[test]
+fn effects_alone_judge_a_later_read() {
+    let lines = "1-2 put a @1\n3-4 get a @1\n5-6 cas b c !1\n7-8 put d failed\n9-10 put e";
+    let effects = history(lines).effects();
+    assert_eq!(effects.operations().len(), 2);
+    let with = |line| {
+        let mut all = effects.clone();
+        all.push(operation(line));
+        crate::check(&all)
+    };
+    assert!(with("11-12 get a @1").is_ok());
+    assert!(with("11-12 get e @2").is_ok());
+    assert!(with("11-12 get -").is_err());
+}
+
+#[test]
 fn a_lost_write_is_wrong() {
     wrong(Broken::Lost, "1-2 put a @1\n3-4 get -");
     wrong(Broken::Lost, "1-2 put a @1\n3-4 get a @1\n5-6 cas b c !-\n");
