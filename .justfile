@@ -32,6 +32,10 @@ simulate *arguments:
 sweep scenario seeds:
     cd tests/simulation && cargo run --release -- --scenario {{scenario}} --seeds {{seeds}} --jobs 2
 
+# Real agents on links that are cut, for so many seconds (docs/chaos.md).
+chaos secs="1800":
+    EVENKEEL_CHAOS_SECS={{secs}} cargo test -p evenkeel-tests --test chaos
+
 # Formats, and does what clippy can do by itself.
 fix:
     cargo fmt --all && cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
