@@ -31,8 +31,8 @@ impl Budget {
     ) -> (Vec<Step>, Vec<Waiting>) {
         #[expect(clippy::cast_precision_loss, reason = "bytes of a budget need no 53rd bit")]
         let bytes_s = policy.bytes_s as f64;
-        let elapsed = now.saturating_sub(self.at).as_secs_f64();
-        self.left = (self.left + elapsed * bytes_s).min(bytes_s);
+        let since = now.saturating_sub(self.at).as_secs_f64();
+        self.left = (self.left + since * bytes_s).min(bytes_s);
         self.at = now;
         let suffers = p99_us.filter(|p99_us| policy.p99_us > 0 && *p99_us > policy.p99_us);
         let (mut go, mut wait) = (Vec::new(), Vec::new());
