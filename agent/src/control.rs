@@ -15,6 +15,7 @@ mod reconcile;
 mod recovery;
 mod removal;
 mod restore;
+mod salvage;
 mod schedule;
 pub mod scrub;
 mod step;

@@ -25,6 +25,7 @@ mod nodes;
 mod output;
 mod plan;
 mod policy;
+mod recover;
 mod repeat;
 mod restore;
 mod session;
@@ -112,6 +113,7 @@ async fn run(command: Command, session: &Session, hooks: &Hooks) -> Result<Exit,
         Command::Failover(command) => failover::run(session, command).await,
         Command::Policy(command) => policy::run(session, command).await,
         Command::Plan(command) => plan::run(session, command).await,
+        Command::Recover(command) => recover::run(session, command).await,
         Command::Backup(command) => backup::run(session, command).await,
         Command::Restore(arguments) => restore::run(session, arguments).await,
         Command::Bench(command) => bench::run(session, command).await,

@@ -42,6 +42,8 @@ pub enum BackupKind {
     Differential,
     /// Net change since the last backup of any kind.
     Incremental,
+    /// What was left of shards that had lost their majority.
+    Salvaged,
 }
 
 /// One shard's part of a backup.

@@ -102,6 +102,13 @@ pub enum Action {
         /// Where.
         node: NodeId,
     },
+    /// Put what is left of shards in their place that have lost their majority for good.
+    RecoverQuorum {
+        /// Which.
+        shards: Vec<ShardId>,
+        /// The folder into which it is written first.
+        archive: String,
+    },
     /// Take one copy of a shard away.
     ReplicaRemove {
         /// The shard.

@@ -16,6 +16,7 @@ mod keyspaces;
 mod kills;
 mod levels;
 mod linearizable;
+mod lost;
 mod modes;
 mod policies;
 mod recovery;

@@ -41,6 +41,31 @@ pub(super) async fn create(
         .buffered(IMAGES_AT_ONCE.max(facts.shards.len()));
     let images: Vec<ShardImage> = images.try_collect().await?;
 
+    let record = (BackupKind::Full, images);
+    write_at(operator, (&store, archive), record, cut, by).await
+}
+
+/// Writes down what images make up, as of now; gives back the backup's record.
+pub(super) async fn write(
+    operator: &Operator,
+    archive: &str,
+    images: (BackupKind, Vec<ShardImage>),
+    by: Deadline,
+) -> Result<BackupRecord, StoreError> {
+    let store = Archive::open(archive).map_err(refused)?;
+    let now = Hlc::from_unix_ms(operator.env.clock.unix_ms());
+    write_at(operator, (&store, archive), images, now, by).await
+}
+
+async fn write_at(
+    operator: &Operator,
+    (store, archive): (&Archive, &str),
+    (kind, images): (BackupKind, Vec<ShardImage>),
+    cut: Hlc,
+    by: Deadline,
+) -> Result<BackupRecord, StoreError> {
+    let facts = operator.system.facts();
+    let now_ms = operator.env.clock.unix_ms();
     let configuration = super::keyspace::configuration(&facts).map_err(refused)?;
     let configuration = store.put_chunk(configuration.into()).await.map_err(refused)?;
     let id = backup_id(now_ms, operator.env.rng.next_u64());
@@ -56,7 +81,7 @@ pub(super) async fn create(
     let manifest = Manifest {
         format: ARCHIVE_FORMAT,
         id,
-        kind: BackupKind::Full,
+        kind,
         cluster: facts.cluster,
         cut,
         finished_unix_ms: operator.env.clock.unix_ms(),

@@ -7,13 +7,13 @@ use evenkeel_shared::backup::ShardImage;
 use evenkeel_shared::command::{Applied, Command, OperationResult, StoredRecord};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
-use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
+use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, Survivor};
 use evenkeel_shared::version::Hlc;
 
 use crate::backup::{Archive, ArchiveError, ImageReader, ImageWriter};
 use crate::env::Env;
 use crate::store::group::Group;
-use crate::store::machine::{ContentAt, MachinePhase};
+use crate::store::machine::{ContentAt, Image, MachinePhase};
 use crate::store::replicas::Replicas;
 
 /// How long past the cut a barrier may take to be applied.
@@ -111,7 +111,30 @@ impl Leader {
             .await
             .map_err(|_| unavailable(format!("the cut of {} took too long", group.shard())))?
             .map_err(unavailable)?;
-        let mut writer = ImageWriter::new(&archive);
+        self.put_image(group, &archive, &image).await
+    }
+
+    /// How far this node's replicas of these shards go.
+    pub fn survey(&self, shards: &[ShardId]) -> Vec<Option<Survivor>> {
+        shards.iter().map(|shard| Some(self.replicas.get(*shard)?.survivor())).collect()
+    }
+
+    /// Writes this node's replica of a shard, with all of its log, into an archive.
+    pub async fn salvage(&self, shard: ShardId, archive: &str) -> Result<ShardImage, StoreError> {
+        let group = self.group(shard)?;
+        let archive = Archive::open(archive).map_err(unavailable)?;
+        let salvage = group.salvage().await?;
+        let image = salvage.image().map_err(unavailable)?;
+        self.put_image(&group, &archive, &image).await
+    }
+
+    async fn put_image(
+        &self,
+        group: &Group,
+        archive: &Archive,
+        image: &Image,
+    ) -> Result<ShardImage, StoreError> {
+        let mut writer = ImageWriter::new(archive);
         // Reading blocks, so it goes chunk by chunk through the workers.
         let mut records = image.records();
         loop {

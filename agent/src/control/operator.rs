@@ -16,7 +16,7 @@ use evenkeel_shared::wire::deadline::Deadline;
 use super::journal::Journal;
 use super::observer::Observer;
 use super::system::System;
-use super::{backup, keyspace, removal, restore};
+use super::{backup, keyspace, removal, restore, salvage};
 use crate::config::Config;
 use crate::decide::blast;
 use crate::decide::explain::candidates;
@@ -63,6 +63,11 @@ impl Operator {
             && let Err(error) = restore::read_manifest(archive, backup).await
         {
             flight.refused = Some(error.to_string());
+        }
+        if let Action::RecoverQuorum { shards, .. } = action
+            && flight.refused.is_none()
+        {
+            salvage::foretell(self, shards, &mut flight).await;
         }
         flight
     }
@@ -177,8 +182,13 @@ impl Operator {
                 Ok(format!("backup {}: {shards} shards, {records} records", record.id))
             }
             Action::Restore { archive, backup } => {
-                let intent = restore::begin(self, (archive, backup), actor, by).await?;
+                let intent = restore::begin(self, (archive, backup), None, actor, by).await?;
                 self.wait_for_restore(intent, by).await
+            }
+            Action::RecoverQuorum { shards, archive } => {
+                let (intent, report) = salvage::begin(self, (shards, archive), actor, by).await?;
+                self.wait_for_restore(intent, by).await?;
+                Ok(format!("recovered {report}; `restore accept` drops what was lost"))
             }
             Action::KeyspaceCreate(spec) => keyspace::create(self, spec, by).await,
             Action::KeyspaceSet { keyspace, change } => {
@@ -306,6 +316,11 @@ impl Operator {
         let Some(intent) = facts.intents.values().next() else {
             return Err(StoreError::Refused { why: "no restore is waiting".to_owned() });
         };
+        let evenkeel_shared::view::IntentKind::Restore { archive, backup, .. } = &intent.kind;
+        if intent.phase != IntentPhase::Building && restore::is_salvaged(archive, backup).await? {
+            let why = "what the recovered shards replaced has no majority: it can't be put back";
+            return Err(StoreError::Refused { why: why.to_owned() });
+        }
         // Nothing has been sealed while the new shards are being filled: the old ones serve on.
         let (from, to, done) = if intent.phase == IntentPhase::Building {
             let why = format!("called off by {actor}");

@@ -1,10 +1,11 @@
 //! What the control plane needs of other nodes: owned here, implemented at the edge.
 
+use evenkeel_shared::backup::ShardImage;
 use evenkeel_shared::command::{Applied, Command};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::fault::Drill;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
-use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
+use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, Survivor};
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::BoxFuture;
@@ -37,6 +38,21 @@ pub trait Orders: Send + Sync {
     /// Computes a replica's content hash at a cut.
     fn content_at(&self, of: NodeId, shard: ShardId, cut: Hlc, by: Deadline)
     -> Answer<ContentHash>;
+    /// Asks how far a node's replicas of these shards go.
+    fn survey(
+        &self,
+        of: NodeId,
+        shards: Vec<ShardId>,
+        by: Deadline,
+    ) -> Answer<Vec<Option<Survivor>>>;
+    /// Has a node write its replica of a shard, with all of its log, into an archive.
+    fn salvage(
+        &self,
+        of: NodeId,
+        shard: ShardId,
+        archive: String,
+        by: Deadline,
+    ) -> Answer<ShardImage>;
     /// Has a node take its replica out of service; false if it has no such replica.
     fn condemn(
         &self,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use evenkeel_shared::backup::{Manifest, ShardImage};
+use evenkeel_shared::backup::{BackupKind, Manifest, ShardImage};
 use evenkeel_shared::command::Command;
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::event::{EventKind, Severity};
@@ -29,10 +29,15 @@ const FILL_MAX: Duration = Duration::from_secs(60);
 pub(super) async fn begin(
     operator: &Operator,
     (archive, backup): (&str, &str),
+    only: Option<&[ShardId]>,
     actor: &str,
     by: Deadline,
 ) -> Result<IntentId, StoreError> {
     let manifest = read_manifest(archive, backup).await?;
+    if only.is_none() && manifest.kind == BackupKind::Salvaged {
+        let why = "it holds some shards only, as they were when they had lost their majority";
+        return Err(StoreError::Refused { why: why.to_owned() });
+    }
     super::keyspace::bring_back(operator, archive, &manifest, by).await?;
     let (facts, observed) = operator.observer.observe();
     let mut pairs = Vec::new();
@@ -47,7 +52,8 @@ pub(super) async fn begin(
             manifest.shards.iter().filter(|image| image.keyspace == keyspace).collect();
         let new = beside(operator, (&facts, &observed), &images, by).await?;
         let serving = |shard: &&evenkeel_shared::view::ShardFacts| {
-            shard.keyspace == keyspace && shard.phase == ShardPhase::Serving
+            let asked = only.is_none_or(|only| only.contains(&shard.id));
+            shard.keyspace == keyspace && shard.phase == ShardPhase::Serving && asked
         };
         let old: Vec<ShardId> =
             facts.shards.values().filter(serving).map(|shard| shard.id).collect();
@@ -135,7 +141,10 @@ impl Drive<'_> {
                 self.go(IntentPhase::Sealing).await
             }
             IntentPhase::Sealing => {
-                self.seal(&old).await?;
+                // Nobody can seal what has no majority; the map does not name it any more.
+                if !is_salvaged(archive, backup).await? {
+                    self.seal(&old).await?;
+                }
                 self.go(IntentPhase::Opening).await
             }
             IntentPhase::Opening => {
@@ -147,7 +156,10 @@ impl Drive<'_> {
                 self.go(IntentPhase::UndoOpening).await
             }
             IntentPhase::UndoOpening | IntentPhase::Failed(_) => {
-                self.open(&old).await?;
+                // If the archive can't be read any more, what was sealed is opened all the same.
+                if !is_salvaged(archive, backup).await.unwrap_or(false) {
+                    self.open(&old).await?;
+                }
                 self.end(new).await
             }
             IntentPhase::Complete => Ok(()),
@@ -251,6 +263,11 @@ impl Drive<'_> {
         line.why = if why.is_empty() { self.intent.cause.clone() } else { why };
         self.operator.journal.write(line);
     }
+}
+
+/// Whether a backup is what was left of shards that had lost their majority.
+pub(super) async fn is_salvaged(archive: &str, backup: &str) -> Result<bool, StoreError> {
+    Ok(read_manifest(archive, backup).await?.kind == BackupKind::Salvaged)
 }
 
 /// Reads a backup's manifest.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_shared::backup::ShardImage;
 use evenkeel_shared::command::{Applied, Command, SystemReply};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
-use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
+use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, Survivor};
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{ClusterFacts, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
@@ -149,6 +150,33 @@ impl System {
             return within(by, shard, self.leader.content_at(shard, cut)).await;
         }
         self.orders.content_at(node, shard, cut, by).await
+    }
+
+    /// How far a node's replicas of these shards go.
+    pub async fn survey(
+        &self,
+        node: NodeId,
+        shards: Vec<ShardId>,
+        by: Deadline,
+    ) -> Result<Vec<Option<Survivor>>, StoreError> {
+        if node == self.me {
+            return Ok(self.leader.survey(&shards));
+        }
+        self.orders.survey(node, shards, by).await
+    }
+
+    /// Has a node write its replica of a shard, with all of its log, into an archive.
+    pub async fn salvage(
+        &self,
+        node: NodeId,
+        shard: ShardId,
+        archive: String,
+        by: Deadline,
+    ) -> Result<ShardImage, StoreError> {
+        if node == self.me {
+            return self.leader.salvage(shard, &archive).await;
+        }
+        self.orders.salvage(node, shard, archive, by).await
     }
 
     /// Takes a replica out of service, on whichever node it is.

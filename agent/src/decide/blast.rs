@@ -41,6 +41,7 @@ pub fn preflight(action: &Action, facts: &ClusterFacts, observed: &Observed) -> 
         Action::KeyspaceDrop { keyspace } => world.keyspace_drop(*keyspace),
         Action::Recover(change) => world.recover(change),
         Action::NodeSwitchover { node } => world.node_switchover(*node),
+        Action::RecoverQuorum { shards, archive } => world.recover_quorum(shards, archive),
         Action::ReplicaAdd { shard, node } => world.replica_add(*shard, *node),
         Action::ReplicaRemove { shard, node } => world.replica_remove(*shard, *node),
     };

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use evenkeel_shared::backup::ShardImage;
 use evenkeel_shared::client::Pool;
 use evenkeel_shared::command::{Applied, Command};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::fault::Drill;
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
-use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, PeerClient};
+use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, PeerClient, Survivor};
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::ClusterFacts;
 use evenkeel_shared::wire::deadline::Deadline;
@@ -69,6 +70,31 @@ impl Orders for LaneOrders {
         self.call(
             of,
             move |client| async move { client.content_at(by.context(), shard, cut).await },
+        )
+    }
+
+    fn survey(
+        &self,
+        of: NodeId,
+        shards: Vec<ShardId>,
+        by: Deadline,
+    ) -> Answer<Vec<Option<Survivor>>> {
+        self.call(
+            of,
+            move |client| async move { client.survey(by.context(), shards).await.map(Ok) },
+        )
+    }
+
+    fn salvage(
+        &self,
+        of: NodeId,
+        shard: ShardId,
+        archive: String,
+        by: Deadline,
+    ) -> Answer<ShardImage> {
+        self.call(
+            of,
+            move |client| async move { client.salvage(by.context(), shard, archive).await },
         )
     }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use evenkeel_shared::backup::ShardImage;
 use evenkeel_shared::command::{Applied, Command, SystemReply};
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::heartbeat::{Heartbeat, HeartbeatReply};
 use evenkeel_shared::ids::{ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{
     CanvassAnswer, CanvassQuestion, ContentHash, LeaderOrder, LeaderReply, Peer, PeerError,
-    RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish,
+    RaftFrame, SnapshotBegin, SnapshotChunk, SnapshotFinish, Survivor,
 };
 use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{Admission, JoinRequest, SystemCommand};
@@ -150,6 +151,19 @@ impl Peer for PeerService {
         cut: Hlc,
     ) -> Result<ContentHash, StoreError> {
         self.system.leader.content_at(shard, cut).await
+    }
+
+    async fn survey(self, _: Context, shards: Vec<ShardId>) -> Vec<Option<Survivor>> {
+        self.system.leader.survey(&shards)
+    }
+
+    async fn salvage(
+        self,
+        _: Context,
+        shard: ShardId,
+        archive: String,
+    ) -> Result<ShardImage, StoreError> {
+        self.system.leader.salvage(shard, &archive).await
     }
 
     async fn condemn(self, _: Context, shard: ShardId, replica: ReplicaId, why: String) -> bool {

@@ -10,6 +10,7 @@ mod membership;
 mod probe;
 mod proposer;
 mod reader;
+mod salvage;
 mod status;
 mod transfer;
 mod waits;

@@ -10,6 +10,7 @@ mod raft;
 mod read;
 mod rows;
 mod run;
+mod salvage;
 mod scrub;
 mod snapshot;
 mod state;
@@ -33,6 +34,7 @@ pub use self::read::{ScanPage, ScanQuery};
 pub use self::snapshot::{Chunks, Outgoing, SnapshotData, Staged, Staging};
 pub use self::state::MachinePhase;
 pub use self::trouble::Trouble;
+pub use salvage::Salvage;
 
 use self::image::Cuts;
 use self::state::State;

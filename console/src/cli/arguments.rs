@@ -19,6 +19,7 @@ use super::kv::KvCommand;
 use super::node::NodeCommand;
 use super::plan::PlanCommand;
 use super::policy::PolicyCommand;
+use super::recover::RecoverCommand;
 use super::repeat::Repeat;
 use super::restore::RestoreArguments;
 use super::shard::ShardCommand;
@@ -111,6 +112,9 @@ pub(crate) enum Command {
     /// What the controller would do now; apply or cancel a step
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// Put what survives of shards in their place that have lost their majority for good
+    #[command(subcommand)]
+    Recover(RecoverCommand),
     /// Make and list backups
     #[command(subcommand)]
     Backup(BackupCommand),
@@ -193,6 +197,9 @@ mod tests {
             "plan cancel s1.add.4 --for 10min",
             "plan cancel 3",
             "events --why",
+            "node explain n1",
+            "recover quorum-loss --to /tmp/archive",
+            "recover quorum-loss 3 s4 --to /tmp/archive --override recover",
         ] {
             if let Err(error) = read(words) {
                 panic!("{words}: {error}");

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::backup::ShardImage;
 use crate::command::{Applied, Command};
 use crate::error::StoreError;
 use crate::heartbeat::{Heartbeat, HeartbeatReply};
@@ -43,6 +44,10 @@ pub trait Peer {
     /// The content hash of this node's replica exactly before the first entry above the cut; it is
     /// waited for.
     async fn content_at(shard: ShardId, cut: Hlc) -> Result<ContentHash, StoreError>;
+    /// How far this node's replicas of these shards go.
+    async fn survey(shards: Vec<ShardId>) -> Vec<Option<Survivor>>;
+    /// Writes this node's replica of a shard, with all of its log, into an archive.
+    async fn salvage(shard: ShardId, archive: String) -> Result<ShardImage, StoreError>;
     /// Takes this node's replica out of service: it differs from the others.
     async fn condemn(shard: ShardId, replica: ReplicaId, why: String) -> bool;
     /// Computes a replica's content hash at its applied index.
@@ -193,7 +198,7 @@ pub enum LeaderOrder {
         /// The archive's folder.
         archive: String,
         /// What to read.
-        image: Box<crate::backup::ShardImage>,
+        image: Box<ShardImage>,
     },
 }
 
@@ -205,7 +210,18 @@ pub enum LeaderReply {
     /// Leadership moved, and how long writes were held, in microseconds.
     Transferred(u64),
     /// The image that was written.
-    Image(Box<crate::backup::ShardImage>),
+    Image(Box<ShardImage>),
+}
+
+/// How far one replica goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivor {
+    /// The replica.
+    pub replica: ReplicaId,
+    /// The end of its log, as (term, index).
+    pub last: (u64, u64),
+    /// The last index that it has applied.
+    pub applied: u64,
 }
 
 /// A replica's content at one index.

@@ -124,6 +124,40 @@ impl World<'_> {
         flight
     }
 
+    pub(super) fn recover_quorum(&self, shards: &[ShardId], archive: &str) -> Preflight {
+        let mut flight =
+            titled(format!("recover what is left of {} into {archive}", listed(shards)));
+        flight.harm = Harm::Break;
+        if shards.is_empty() {
+            flight.refused = Some("every shard has its majority".to_owned());
+        }
+        for id in shards {
+            let known = self.facts.shards.get(id).zip(self.observed.shards.get(id));
+            let Some((known, seen)) = known else {
+                return refused(flight.title, format!("no shard {id}"));
+            };
+            let living = seen.live_voters(self.observed, None);
+            let refusal = if id.is_system() {
+                Some("the cluster's own facts can't be recovered this way".to_owned())
+            } else if known.phase != evenkeel_shared::view::ShardPhase::Serving {
+                Some(format!("{id} serves nobody"))
+            } else if living >= seen.quorum() {
+                Some(format!("{id} has its majority: {living} of {} voters", seen.voters.len()))
+            } else {
+                None
+            };
+            if refusal.is_some() {
+                flight.refused = refusal;
+            }
+        }
+        if self.restore_under_way().is_some() {
+            flight.refused = Some("a restore is under way: accept it or undo it first".to_owned());
+        }
+        flight.safer =
+            Some("start one of the missing nodes again: then nothing is lost".to_owned());
+        flight
+    }
+
     pub(super) fn replica_add(&self, shard: ShardId, node: NodeId) -> Preflight {
         let called = name(self.facts, node);
         let title = format!("add a copy of {shard} on {called}");

@@ -34,7 +34,7 @@ pub struct ContentAt {
 }
 
 impl Image {
-    fn of(view: Arc<dyn View>) -> Result<Self, MachineError> {
+    pub(super) fn of(view: Arc<dyn View>) -> Result<Self, MachineError> {
         let meta = Arc::new(Meta::of(&*view)?);
         Ok(Self { view, meta })
     }

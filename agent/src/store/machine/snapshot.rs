@@ -11,6 +11,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::rows;
 use super::state::{Meta, State};
 use super::{Home, Inner, Machine, MachineError, POINTERS};
+use crate::env::work::Work;
 use crate::store::engine::{Changes, RowRange, Rows, Tree, View};
 use crate::store::raft::SnapshotMeta;
 
@@ -99,7 +100,7 @@ fn take_bytes(chunk: &mut Bytes) -> Option<Bytes> {
 }
 
 /// The rows of one piece.
-fn decode_chunk(mut chunk: Bytes) -> Result<Changes, MachineError> {
+pub(super) fn decode_chunk(mut chunk: Bytes) -> Result<Changes, MachineError> {
     let mut changes = Changes::new();
     while !chunk.is_empty() {
         let row = take_bytes(&mut chunk).zip(take_bytes(&mut chunk));
@@ -114,7 +115,7 @@ fn refused(why: impl Into<String>) -> MachineError {
 }
 
 /// A new tree for a replica; deleted unless the replica moves into it.
-struct NewTree {
+pub(super) struct NewTree {
     inner: Arc<Inner>,
     home: Home,
     kept: bool,
@@ -199,7 +200,17 @@ impl Machine {
 }
 
 impl NewTree {
-    fn open(inner: Arc<Inner>) -> Result<Self, MachineError> {
+    /// The tree itself.
+    pub(super) fn tree(&self) -> Arc<dyn Tree> {
+        Arc::clone(&self.home.tree)
+    }
+
+    /// Where blocking does no harm.
+    pub(super) fn work(&self) -> Arc<dyn Work> {
+        Arc::clone(&self.inner.work)
+    }
+
+    pub(super) fn open(inner: Arc<Inner>) -> Result<Self, MachineError> {
         // Not while the machine is being destroyed.
         let core = inner.core()?;
         let generation = inner.generation_next.fetch_add(1, Ordering::Relaxed);

@@ -4,6 +4,7 @@ mod flips;
 mod model;
 mod moves;
 mod remembered;
+mod salvage;
 mod trees;
 
 use std::sync::Arc;

@@ -101,7 +101,7 @@ pub(crate) fn name(model: &Model, action: &Action) -> String {
         | Action::Failover { shard, .. }
         | Action::ReplicaAdd { shard, .. }
         | Action::ReplicaRemove { shard, .. } => shard.to_string(),
-        Action::Recover(_) => "recovery".into(),
+        Action::Recover(_) | Action::RecoverQuorum { .. } => "recovery".into(),
         Action::Backup { .. } => "backup".into(),
         Action::Restore { backup, .. } => backup.clone(),
         Action::RestoreAccept | Action::RestoreUndo => restored(model),
@@ -150,6 +150,7 @@ pub(crate) fn title(model: &Model, action: &Action) -> String {
         Action::ReplicaRemove { node, .. } => {
             format!("remove the copy of {name} on {}", model.live.name(*node))
         }
+        Action::RecoverQuorum { .. } => "recover what is left of lost shards".into(),
         Action::Recover(_) => "declare something of recovery".into(),
         Action::Drain { undo: false, .. } => format!("drain {name}"),
         Action::Drain { undo: true, .. } => format!("stop draining {name}"),
