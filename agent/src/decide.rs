@@ -24,6 +24,8 @@ pub mod slow;
 pub mod view;
 
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod world;

@@ -88,17 +88,19 @@ fn copies(
     let mut held = candidates(facts, observed);
     let mut steps: Vec<Step> = Vec::new();
     while steps.len() < most {
+        held.sort_by_key(|node| (share(node.holds + 1, node.capacity), node.node));
         let moved: BTreeSet<ShardId> = steps.iter().map(|step| step.shard).collect();
         let rest = free.iter().filter(|(shard, _)| !moved.contains(&shard.id));
         let moves = rest.flat_map(|(shard, seen)| {
             seen.voters.iter().filter_map(|voter| {
                 let rule = facts.promise(shard.keyspace).zones;
-                let (rank, to, cause) = better_place(facts, &held, seen, (voter.node(), rule))?;
-                Some((rank, (shard.id, seen.epoch, voter.node(), to), cause))
+                let (rank, to) = better_place(facts, &held, seen, (voter.node(), rule))?;
+                Some((rank, (shard.id, seen.epoch, voter.node(), to)))
             })
         });
-        let best = moves.max_by_key(|(rank, key, _)| (*rank, std::cmp::Reverse(*key)));
-        let Some((_, (shard, epoch, from, to), cause)) = best else { break };
+        let best = moves.max_by_key(|(rank, key)| (*rank, std::cmp::Reverse(*key)));
+        let Some((rank, (shard, epoch, from, to))) = best else { break };
+        let cause = cause(facts, observed, &held, (shard, from, to), rank);
         let mut step = Step::new(shard, epoch, StepKind::AddReplica { node: to }, cause);
         step.price_bytes = observed.shards.get(&shard).and_then(|seen| seen.log_bytes).unwrap_or(0);
         steps.push(step);
@@ -113,14 +115,17 @@ fn copies(
     steps
 }
 
-/// The node where a copy would be better placed, how much better (fewer copies in one zone, then
-/// evener shares), and why in words.
+/// How much better a place is: fewer copies in one zone, then evener shares.
+type Rank = (usize, u64);
+
+/// The node where a copy would be better placed, and how much; `held` is sorted, whoever has least
+/// first.
 fn better_place(
     facts: &ClusterFacts,
     held: &[Candidate],
     seen: &ShardObserved,
     (from, rule): (NodeId, ZoneRule),
-) -> Option<((usize, u64), NodeId, String)> {
+) -> Option<(Rank, NodeId)> {
     let zone = |node: NodeId| facts.nodes.get(&node).map_or("", |node| node.zone.as_str());
     let others: Vec<&str> = seen
         .voters
@@ -130,21 +135,42 @@ fn better_place(
         .collect();
     let crowded = crowding(rule, &others, zone(from));
     let giver = held.iter().find(|node| node.node == from)?;
+    let evener =
+        |taker: &Candidate| gain((giver.holds, giver.capacity), (taker.holds, taker.capacity));
+    if crowded == 0 && held.first().and_then(evener).is_none() {
+        // Most copies: nobody is worse off, and no zone has two.
+        return None;
+    }
     let free = held.iter().filter(|node| seen.voters.iter().all(|voter| voter.node() != node.node));
     let rank = |taker: &Candidate| {
         let apart = crowded.checked_sub(crowding(rule, &others, &taker.zone))?;
-        let even = gain((giver.holds, giver.capacity), (taker.holds, taker.capacity));
+        let even = evener(taker);
         (apart > 0 || even.is_some()).then_some((apart, even.unwrap_or(0)))
     };
-    let best = free.filter_map(|taker| Some((rank(taker)?, taker)));
-    let (rank, taker) = best.max_by_key(|(rank, taker)| (*rank, std::cmp::Reverse(taker.node)))?;
-    let (giver_name, taker_name) = (name(facts, from), name(facts, taker.node));
-    let cause = if rank.0 > 0 {
-        format!("{} copies in zone {}, none on {taker_name}", crowded + 1, zone(from))
-    } else {
-        format!("{giver_name} holds {} copies, {taker_name} {}", giver.holds, taker.holds)
-    };
-    Some((rank, taker.node, cause))
+    let mut ranked = free.filter_map(|taker| Some((rank(taker)?, taker.node)));
+    if crowded == 0 {
+        // Whoever has least comes first, and no place can be more apart.
+        return ranked.next();
+    }
+    ranked.max_by_key(|(rank, node)| (*rank, std::cmp::Reverse(*node)))
+}
+
+fn cause(
+    facts: &ClusterFacts,
+    observed: &Observed,
+    held: &[Candidate],
+    (shard, from, to): (ShardId, NodeId, NodeId),
+    (apart, _): Rank,
+) -> String {
+    let holds = |id| held.iter().find(|node| node.node == id).map_or(0, |node| node.holds);
+    let (giver, taker) = (name(facts, from), name(facts, to));
+    if apart > 0 {
+        let zone = |node: NodeId| facts.nodes.get(&node).map_or("", |node| node.zone.as_str());
+        let voters = observed.shards.get(&shard).into_iter().flat_map(|seen| &seen.voters);
+        let there = voters.filter(|voter| zone(voter.node()) == zone(from)).count();
+        return format!("{there} copies in zone {}, none on {taker}", zone(from));
+    }
+    format!("{giver} holds {} copies, {taker} {}", holds(from), holds(to))
 }
 
 /// How much evener two shares become when one moves from the first to the second; `None` unless

@@ -10,6 +10,9 @@ mod unsteady;
 #[cfg(test)]
 mod tests;
 
+use std::cell::{RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet};
+
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
     ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, ShardFacts, ShardPhase, ZoneRule,
@@ -52,15 +55,19 @@ pub(super) struct Case<'a> {
     pub(super) settings: &'a RepairSettings,
     pub(super) shard: &'a ShardFacts,
     pub(super) seen: &'a ShardObserved,
+    /// Who may be given copies, with those that this plan gives them: found out once for all shards.
+    pub(super) takers: &'a RefCell<Option<Vec<Candidate>>>,
 }
 
 /// The steps that are due now.
 pub fn repair(facts: &ClusterFacts, observed: &Observed, settings: &RepairSettings) -> Plan {
     let mut plan = Plan::default();
     let mut steps: Vec<(usize, Step)> = Vec::new();
+    let takers = RefCell::default();
     for shard in facts.shards.values().filter(|shard| shard.phase != ShardPhase::Retired) {
         let Some(seen) = observed.shards.get(&shard.id) else { continue };
-        let case = Case { facts, observed, settings, shard, seen };
+        let takers = &takers;
+        let case = Case { facts, observed, settings, shard, seen, takers };
         match case.decide() {
             Ok(Some(step)) => steps.push((case.spare(), step)),
             Ok(None) => {}
@@ -223,15 +230,20 @@ impl<'a> Case<'a> {
         let taken: Vec<ReplicaId> = self.copies();
         let staying = taken.iter().filter(|replica| self.goes(**replica).is_none());
         let zones: Vec<&str> = staying.filter_map(|replica| self.zone(replica.node())).collect();
-        let free = candidates(self.facts, self.observed)
-            .into_iter()
-            .filter(|node| taken.iter().all(|replica| replica.node() != node.node))
-            .collect::<Vec<_>>();
+        let mut takers = self.takers();
+        let free = takers.iter();
+        let free = free.filter(|node| taken.iter().all(|replica| replica.node() != node.node));
+        let free: Vec<Candidate> = free.cloned().collect();
         let node = best(&free, &zones, self.zones()).ok_or_else(|| {
             let strict = self.zones() == ZoneRule::Strict && !free.is_empty();
             let apart = if strict { " in a zone of its own" } else { "" };
             format!("{why}: no node to take a copy{apart}")
         })?;
+        if let Some(taker) = takers.iter_mut().find(|taker| taker.node == node.node) {
+            // Or all shards of one plan would go to whoever has least now.
+            taker.holds += 1;
+        }
+        drop(takers);
         let mut step = self.step(StepKind::AddReplica { node: node.node }, why.to_owned());
         step.price_bytes = self.seen.log_bytes.unwrap_or(0);
         Ok(step)
@@ -308,13 +320,19 @@ impl<'a> Case<'a> {
     fn worst(&self, copies: impl Iterator<Item = ReplicaId>) -> Option<ReplicaId> {
         let copies: Vec<ReplicaId> = copies.collect();
         let zones: Vec<&str> = copies.iter().filter_map(|copy| self.zone(copy.node())).collect();
-        let held = candidates(self.facts, self.observed);
+        let held = self.takers();
         copies.into_iter().max_by_key(|copy| {
             let zone = self.zone(copy.node()).unwrap_or_default();
             let load = held.iter().find(|node| node.node == copy.node());
             let load = load.map_or(u64::MAX, |node| share(node.holds, node.capacity));
             // Between equals the leader stays, so that nothing has to be handed over.
             (crowding(self.zones(), &zones, zone), load, self.seen.leader != Some(*copy), *copy)
+        })
+    }
+
+    fn takers(&self) -> RefMut<'_, Vec<Candidate>> {
+        RefMut::map(self.takers.borrow_mut(), |takers| {
+            takers.get_or_insert_with(|| candidates(self.facts, self.observed))
         })
     }
 
@@ -335,11 +353,14 @@ impl<'a> Case<'a> {
 
 /// The nodes that may be given copies, with the data copies that each should hold now.
 pub fn candidates(facts: &ClusterFacts, observed: &Observed) -> Vec<Candidate> {
-    let holds = |node: NodeId| {
-        let data = facts.shards.values().filter(|shard| !shard.id.is_system());
-        let held = data.filter(|shard| shard.replicas.keys().any(|copy| copy.node() == node));
-        u32::try_from(held.count()).unwrap_or(u32::MAX)
-    };
+    let mut held: BTreeMap<NodeId, u32> = BTreeMap::new();
+    for shard in facts.shards.values().filter(|shard| !shard.id.is_system()) {
+        let nodes: BTreeSet<NodeId> = shard.replicas.keys().map(|copy| copy.node()).collect();
+        for node in nodes {
+            *held.entry(node).or_default() += 1;
+        }
+    }
+    let holds = |node: NodeId| held.get(&node).copied().unwrap_or(0);
     let takers = facts.nodes.values().filter(|node| takes_more(node, observed));
     takers
         .map(|node| Candidate {

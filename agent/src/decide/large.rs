@@ -1,0 +1,137 @@
+//! A hundred nodes with ten thousand shards: plans converge, and take nothing back. Unoptimised, a
+//! tenth of it (docs/benchmarks.md has the command for the whole, and how long a plan takes).
+
+use std::collections::BTreeMap;
+
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::view::{NodeState, ZoneRule};
+
+use super::balance::{BalanceSettings, balance};
+use super::placement::{Spread, place};
+use super::plan::{Step, StepKind};
+use super::repair::{RepairSettings, candidates, repair};
+use super::world::World;
+
+const NODES: u32 = 100;
+const ZONES: u32 = 10;
+const SHARDS: u16 = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
+/// Rounds within which everything must be settled; far more steps go into one than in a cluster.
+const ROUNDS_MAX: u32 = 2_000;
+
+/// What was done, to see whether anything is taken back.
+#[derive(Default)]
+struct Story {
+    added: BTreeMap<(ShardId, NodeId), u32>,
+    removed: BTreeMap<(ShardId, NodeId), u32>,
+    led: BTreeMap<ShardId, u32>,
+    steps: usize,
+    plans: u32,
+}
+
+impl Story {
+    fn note(&mut self, step: &Step) {
+        self.steps += 1;
+        match &step.kind {
+            StepKind::AddReplica { node } => {
+                *self.added.entry((step.shard, *node)).or_default() += 1;
+            }
+            StepKind::Remove { replica } => {
+                *self.removed.entry((step.shard, replica.node())).or_default() += 1;
+            }
+            StepKind::TransferLeader { .. } => *self.led.entry(step.shard).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    fn assert_steady(&self) {
+        let twice = self.added.iter().find(|(_, times)| **times > 1);
+        assert_eq!(twice, None, "a copy was put on a node twice");
+        let back = self.added.keys().find(|copy| self.removed.contains_key(copy));
+        assert_eq!(back, None, "a copy was put on a node and taken away again");
+        let most = self.led.values().max().copied().unwrap_or(0);
+        assert!(most <= 3, "a leadership was handed on {most} times");
+    }
+}
+
+fn cluster() -> World {
+    let mut world = World::default();
+    for id in 1..=NODES {
+        world.add_node(id).zone = format!("z{}", id % ZONES);
+    }
+    let nodes = candidates(&world.facts, &world.observed);
+    let spread = Spread { replicas: 3, zones: ZoneRule::Spread };
+    for (id, nodes) in (1..).zip(place(&nodes, SHARDS, spread).shards) {
+        let nodes: Vec<u32> = nodes.into_iter().map(|node| node.0).collect();
+        world.add_shard(id, &nodes, &[], nodes.first().copied());
+    }
+    world
+}
+
+/// Plans and carries out until nothing is left to do. A shard that lost its leader has another at
+/// once, as elections see to it.
+fn settle(world: &mut World) -> Story {
+    let mut story = Story::default();
+    let settings = RepairSettings { steps_max: usize::MAX, ..RepairSettings::default() };
+    let few = usize::from(SHARDS) / 200;
+    let even = BalanceSettings { transfers_max: 2 * few, moves_max: few };
+    for _ in 0..ROUNDS_MAX {
+        let plan = repair(&world.facts, &world.observed, &settings);
+        let mut steps = plan.steps;
+        story.plans += 1;
+        if steps.is_empty() {
+            let busy = std::collections::BTreeSet::new();
+            steps = balance(&world.facts, &world.observed, &busy, &even);
+        }
+        if steps.is_empty() {
+            story.assert_steady();
+            return story;
+        }
+        for step in &steps {
+            story.note(step);
+            world.carry_out(step);
+        }
+    }
+    panic!("not settled after {ROUNDS_MAX} rounds: {} steps so far", story.steps);
+}
+
+fn set_zone(world: &mut World, zone: &str, state: NodeState) {
+    let nodes = world.facts.nodes.values().filter(|node| node.zone == zone);
+    let ids: Vec<NodeId> = nodes.map(|node| node.id).collect();
+    for id in &ids {
+        let seen = world.observed.nodes.get_mut(id).expect("it is observed");
+        (seen.state, seen.since_unix_ms) = (state, 0);
+    }
+    for seen in world.observed.shards.values_mut() {
+        if seen.leader.is_some_and(|leader| ids.contains(&leader.node())) {
+            seen.leader = seen.voters.iter().find(|it| !ids.contains(&it.node())).copied();
+        }
+    }
+}
+
+#[test]
+fn a_lost_zone_is_repaired_and_a_returned_one_filled_without_taking_anything_back() {
+    let mut world = cluster();
+    let first = settle(&mut world);
+    assert_eq!(first.added.len(), 0, "fresh shards lie where they should");
+
+    set_zone(&mut world, "z3", NodeState::Down);
+    let lost = settle(&mut world);
+    let down = |node: NodeId| world.observed.state(node) == NodeState::Down;
+    let left = world.observed.shards.values().flat_map(|seen| &seen.voters);
+    assert_eq!(
+        left.filter(|voter| down(voter.node())).count(),
+        0,
+        "every copy is on a living node"
+    );
+    assert!(world.observed.shards.values().all(|seen| seen.voters.len() == 3));
+
+    set_zone(&mut world, "z3", NodeState::Up);
+    settle(&mut world);
+    let held = candidates(&world.facts, &world.observed);
+    let most = held.iter().map(|node| node.holds).max();
+    let least = held.iter().map(|node| node.holds).min();
+    let gap = most.zip(least).map_or(0, |(most, least)| most - least);
+    assert!(gap <= 2, "copies are even within one move: {most:?} to {least:?}");
+    let tenth = usize::from(SHARDS) * 3 / 10;
+    assert!(lost.added.len() >= tenth / 2, "a zone's copies: {}", lost.added.len());
+}
