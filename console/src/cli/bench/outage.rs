@@ -1,5 +1,5 @@
 //! Takes leaders away under load and measures how long their shards take no writes, as clients see
-//! it: killed, frozen, cut off, or with a disk that stalls.
+//! it: killed, frozen, cut off, with a disk that stalls, or switched over as planned.
 //!
 //! Writers are tied to shards, so that a dead shard never starves the measure of another.
 
@@ -16,7 +16,7 @@ use evenkeel_shared::view::{ClusterView, NodeView, ShardPhase};
 use tokio::task::JoinSet;
 
 use self::report::{OutageReport, OutageRow};
-use self::victim::{How, VictimArguments, bystander, take_away, victim};
+use self::victim::{How, VictimArguments, bystander, give_back, take_away, victim};
 use super::gaps::Gaps;
 use crate::cli::confirm::{self, Consent};
 use crate::cli::session::is_interactive;
@@ -81,6 +81,9 @@ pub(crate) async fn run(session: &Session, arguments: &OutageArguments) -> Resul
         let row = one(session, arguments, &all, &watch).await?;
         if !session.json() {
             line(row.text(arguments.by))?;
+        }
+        if arguments.by == How::Switchover {
+            give_back(session, &row.node).await?;
         }
         kills.push(row);
         heal(session, arguments.down + HEAL_MAX).await?;

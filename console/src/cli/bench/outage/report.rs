@@ -29,7 +29,7 @@ pub(super) struct OutageReport {
 /// One time.
 #[derive(Debug, Serialize)]
 pub(super) struct OutageRow {
-    node: String,
+    pub(super) node: String,
     longest_ms: f64,
     others_longest_ms: f64,
     shards: Vec<ShardOutage>,

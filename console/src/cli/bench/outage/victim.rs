@@ -5,7 +5,7 @@ use evenkeel_shared::error::AdminError;
 use evenkeel_shared::fault::{Fault, Way};
 use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::preflight::{Action, Harm};
-use evenkeel_shared::view::{ClusterView, NodeState, NodeView};
+use evenkeel_shared::view::{ClusterView, NodeState, NodeView, RecoveryChange};
 use evenkeel_shared::wire::deadline::Deadline;
 
 use super::{HEAL_MAX, LOOK};
@@ -38,6 +38,8 @@ pub(super) enum How {
     Cut,
     /// No sync of its log ends
     StallDisk,
+    /// Nothing goes wrong: it hands its leaderships over
+    Switchover,
 }
 
 impl How {
@@ -48,6 +50,7 @@ impl How {
             Self::Freeze => Fault::Freeze,
             Self::Cut => Fault::Cut { from: Vec::new(), way: Way::Both },
             Self::StallDisk => Fault::StallDisk,
+            Self::Switchover => return Action::NodeSwitchover { node },
         };
         Action::Fault { node, fault, secs }
     }
@@ -59,6 +62,7 @@ impl How {
             Self::Freeze => "freeze",
             Self::Cut => "cut",
             Self::StallDisk => "stall-disk",
+            Self::Switchover => "switchover",
         }
     }
 
@@ -69,6 +73,7 @@ impl How {
             Self::Freeze => "freezes",
             Self::Cut => "cuts off",
             Self::StallDisk => "stalls the disks of",
+            Self::Switchover => "switches over the",
         }
     }
 
@@ -79,6 +84,7 @@ impl How {
             Self::Freeze => "froze",
             Self::Cut => "cut off",
             Self::StallDisk => "stalled the disk of",
+            Self::Switchover => "switched over",
         }
     }
 }
@@ -132,6 +138,14 @@ pub(super) async fn bystander(view: &ClusterView, victim: NodeId) -> Result<Oper
     let others = view.nodes.iter().filter(|node| node.id != victim && node.state == NodeState::Up);
     let seeds = others.map(|node| node.addresses.rpc.clone()).collect();
     Session::with_seeds(seeds).operator().await
+}
+
+/// Lets a node lead again that was switched over.
+pub(super) async fn give_back(session: &Session, name: &str) -> Result<(), CliError> {
+    let view = session.view().await?;
+    let node = node_named(&view, name)?.id;
+    let change = RecoveryChange::Maintain { node, maintenance: None };
+    take_away(session, &session.operator().await?, Action::Recover(change)).await
 }
 
 /// Does it, unless it would break something.
