@@ -3,6 +3,8 @@
 //! A message for another replica or another history is refused before Raft sees it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_shared::ids::{History, ReplicaId};
@@ -20,6 +22,9 @@ use crate::store::peers::Elections;
 use crate::store::raft::{Raft, SnapshotMeta, TypeConfig, Vote};
 use crate::store::wal::ReplicaKey;
 
+/// A transfer of which nothing came for so long has been given up: its sender died, or leads no more.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(10);
+
 /// The receiving end of a replica.
 pub struct Inbound {
     raft: Raft,
@@ -27,8 +32,11 @@ pub struct Inbound {
     key: ReplicaKey,
     lease: Arc<dyn Elections>,
     /// The one snapshot that is being received.
-    staging: Mutex<Option<(u64, Staging)>>,
-    filling: std::sync::atomic::AtomicBool,
+    staging: Arc<Mutex<Option<(u64, Staging)>>>,
+    filling: Arc<AtomicBool>,
+    /// The term in which it was begun, and pieces that have come, of whatever transfer.
+    begun_in: AtomicU64,
+    pieces: Arc<AtomicU64>,
 }
 
 impl Inbound {
@@ -38,12 +46,21 @@ impl Inbound {
         key: ReplicaKey,
         lease: Arc<dyn Elections>,
     ) -> Self {
-        Self { raft, machine, key, lease, staging: Mutex::default(), filling: false.into() }
+        Self {
+            raft,
+            machine,
+            key,
+            lease,
+            staging: Arc::default(),
+            filling: Arc::default(),
+            begun_in: AtomicU64::default(),
+            pieces: Arc::default(),
+        }
     }
 
     /// Whether a snapshot is being received.
     pub fn is_filling(&self) -> bool {
-        self.filling.load(std::sync::atomic::Ordering::Relaxed)
+        self.filling.load(Ordering::Relaxed)
     }
 
     /// Hands one Raft message over and gives its answer back.
@@ -56,7 +73,13 @@ impl Inbound {
         match frame.message {
             RaftMessage::Append => {
                 let request: AppendEntriesRequest<TypeConfig> = read(&frame.body)?;
-                answer(&self.raft.append_entries(request).await.map_err(failed)?)
+                let term = request.vote.leader_id.term;
+                let appended = self.raft.append_entries(request).await.map_err(failed)?;
+                if self.is_filling() && term > self.begun_in.load(Ordering::Relaxed) {
+                    // Whoever leads now begins anew if it has to.
+                    self.give_up().await;
+                }
+                answer(&appended)
             }
             RaftMessage::Vote => {
                 let mut request: VoteRequest<TypeConfig> = read(&frame.body)?;
@@ -76,8 +99,39 @@ impl Inbound {
         self.check(begin.to, begin.history)?;
         let staging = self.machine.stage(begin.transfer).await.map_err(failed)?;
         *self.staging.lock().await = Some((begin.transfer, staging));
-        self.filling.store(true, std::sync::atomic::Ordering::Relaxed);
+        let term = self.raft.metrics().borrow_watched().current_term;
+        self.begun_in.store(term, Ordering::Relaxed);
+        self.filling.store(true, Ordering::Relaxed);
+        self.watch(begin.transfer);
         Ok(())
+    }
+
+    async fn give_up(&self) {
+        self.staging.lock().await.take();
+        self.filling.store(false, Ordering::Relaxed);
+    }
+
+    /// Gives a transfer up of which nothing comes any more.
+    fn watch(&self, transfer: u64) {
+        let (staging, filling) = (Arc::clone(&self.staging), Arc::clone(&self.filling));
+        let pieces = Arc::clone(&self.pieces);
+        tokio::spawn(async move {
+            let mut seen = pieces.load(Ordering::Relaxed);
+            loop {
+                tokio::time::sleep(GIVEN_UP_AFTER).await;
+                let now = pieces.load(Ordering::Relaxed);
+                let mut staging = staging.lock().await;
+                if staging.as_ref().is_none_or(|(current, _)| *current != transfer) {
+                    return;
+                }
+                if now == seen {
+                    staging.take();
+                    filling.store(false, Ordering::Relaxed);
+                    return;
+                }
+                seen = now;
+            }
+        });
     }
 
     /// Takes one piece.
@@ -87,6 +141,7 @@ impl Inbound {
             .as_mut()
             .filter(|(transfer, _)| *transfer == chunk.transfer)
             .ok_or_else(|| PeerError::Failed("no such transfer".to_owned()))?;
+        self.pieces.fetch_add(1, Ordering::Relaxed);
         current.add(chunk.number, chunk.body).await.map_err(failed)
     }
 
@@ -99,7 +154,7 @@ impl Inbound {
         };
         let (_, staging) =
             staging.ok_or_else(|| PeerError::Failed("no such transfer".to_owned()))?;
-        self.filling.store(false, std::sync::atomic::Ordering::Relaxed);
+        self.filling.store(false, Ordering::Relaxed);
         let (vote, meta): (Vote, SnapshotMeta) = read(&finish.meta)?;
         let snapshot = staging.finish(finish.chunks, finish.hash).await.map_err(failed)?;
         let index = meta.last_log_id.as_ref().map_or(0, |last| last.index);

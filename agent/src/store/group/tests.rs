@@ -117,6 +117,7 @@ impl Life {
 }
 
 mod policies;
+mod transfers;
 
 /// Waits until it leads and has committed the first entry of its term.
 async fn leads(group: &Group) {
