@@ -47,6 +47,10 @@ impl Group {
                 leader: self.leader_node(),
             });
         }
+        if to == self.key.replica {
+            // Somebody else has moved it here meanwhile; openraft would wait for itself.
+            return Ok(Duration::ZERO);
+        }
         if !self.metrics().membership_config.membership().voter_ids().any(|voter| voter == to) {
             return Err(refuse(format!("{to} is no voter of {}", self.key.shard)));
         }

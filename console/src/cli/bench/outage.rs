@@ -28,6 +28,8 @@ const WINDOW: Duration = Duration::from_secs(2);
 const OUTAGE_MAX: Duration = Duration::from_secs(60);
 /// How long the cluster may take to be whole again, its down time not counted.
 const HEAL_MAX: Duration = Duration::from_secs(120);
+/// How long balance is waited for.
+const BALANCED_MAX: Duration = Duration::from_secs(10);
 /// Between two looks at the gaps: it doesn't bear on the figures.
 const LOOK: Duration = Duration::from_millis(20);
 /// How many reasons of failed writes are kept.
@@ -106,9 +108,16 @@ async fn heal(session: &Session, timeout: Duration) -> Result<ClusterView, CliEr
         // A node whose disk stalls looks well to the others: a second one would take the quorum.
         let drill = |node: &NodeView| node.load.as_ref().is_some_and(|load| load.drill.is_some());
         if !view.nodes.iter().any(drill) || crate::clock::now() >= over {
-            return Ok(view);
+            break;
         }
         tokio::time::sleep(LOOK).await;
+    }
+    // Leaderships that balance moves just then would be taken for the victim's, or for others'. A
+    // node that went down too often gets none for a while, and is not waited for.
+    let balanced = Until { condition: Condition::Balanced, nodes: 0 };
+    match wait::wait(session, balanced, BALANCED_MAX, |_| {}).await {
+        Ok(view) => Ok(view),
+        Err(_) => session.view().await,
     }
 }
 

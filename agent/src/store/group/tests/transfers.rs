@@ -33,3 +33,20 @@ async fn a_transfer_whose_sender_leads_no_more_is_given_up() {
     tokio::time::timeout(PATIENCE.unwrap(), given_up).await.expect("it is given up");
     life.end().await;
 }
+
+/// A hand-over that was planned while the shard was being handed over already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_told_to_hand_over_to_itself_goes_on_leading() {
+    let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
+    let life = Life::begin(&disks).await;
+    let [first, ..] = &life.groups;
+    let voters = NODES.map(|node| key(node).replica);
+    first.initialize(&voters).await.unwrap();
+    leads(first).await;
+    let term = first.term();
+    assert_eq!(first.transfer(first.key().replica).await.unwrap(), Duration::ZERO);
+    let barrier = first.propose(Command::Barrier { hlc: Hlc::default() });
+    tokio::time::timeout(PATIENCE.unwrap(), barrier).await.expect("it takes entries").unwrap();
+    assert_eq!((first.is_leader(), first.term()), (true, term));
+    life.end().await;
+}
