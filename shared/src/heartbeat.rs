@@ -127,6 +127,8 @@ pub struct ReplicaStatus {
     pub chain: u64,
     /// Bytes of its log.
     pub log_bytes: u64,
+    /// Bytes of its records on disk, roughly.
+    pub data_bytes: u64,
     /// Operations a second that it has answered as leader.
     pub ops_s: f64,
     /// Whether it is filled from a snapshot now.
@@ -151,6 +153,7 @@ impl ReplicaStatus {
             learners: Vec::new(),
             chain: 0,
             log_bytes: 0,
+            data_bytes: 0,
             ops_s: 0.0,
             filling: false,
             damaged: Some(why),

@@ -135,6 +135,8 @@ pub struct Preflight {
     pub leaders_moved: Vec<ShardId>,
     /// Acknowledged writes that would be dropped, when known.
     pub writes_dropped: Option<u64>,
+    /// Bytes of copies that would be made elsewhere, roughly, when known.
+    pub bytes_to_repair: Option<u64>,
     /// Anything else worth knowing, a sentence each.
     pub notes: Vec<String>,
     /// Why it can't be done at all.

@@ -102,7 +102,8 @@ fn copies(
         let Some((rank, (shard, epoch, from, to))) = best else { break };
         let cause = cause(facts, observed, &held, (shard, from, to), rank);
         let mut step = Step::new(shard, epoch, StepKind::AddReplica { node: to }, cause);
-        step.price_bytes = observed.shards.get(&shard).and_then(|seen| seen.log_bytes).unwrap_or(0);
+        step.price_bytes =
+            observed.shards.get(&shard).and_then(ShardObserved::copy_bytes).unwrap_or(0);
         steps.push(step);
         for node in &mut held {
             if node.node == to {

@@ -102,6 +102,8 @@ pub struct ShardObserved {
     pub ops_s: Option<f64>,
     /// Bytes of the leader's log.
     pub log_bytes: Option<u64>,
+    /// Bytes of the leader's records on disk, roughly.
+    pub data_bytes: Option<u64>,
     /// Replicas that the facts have given up, and those that a living node holds out of service.
     pub unfit: BTreeSet<ReplicaId>,
 }
@@ -156,6 +158,11 @@ impl Observed {
 }
 
 impl ShardObserved {
+    /// What a new copy costs, roughly: it gets the records, or the log if that is less.
+    pub fn copy_bytes(&self) -> Option<u64> {
+        self.data_bytes.into_iter().chain(self.log_bytes).max()
+    }
+
     /// Voters that are fit, on nodes that answer; one node left out if named.
     pub fn live_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
         let live = |replica: &&ReplicaId| {

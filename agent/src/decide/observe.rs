@@ -160,6 +160,7 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardOfShard<'_>) -> ShardObserved
         last: last.or(*longest),
         ops_s: status.map(|status| status.ops_s),
         log_bytes: status.map(|status| status.log_bytes),
+        data_bytes: status.map(|status| status.data_bytes),
         unfit,
     }
 }

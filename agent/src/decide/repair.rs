@@ -222,7 +222,7 @@ impl<'a> Case<'a> {
         })?;
         let why = format!("new replica on {}", name(self.facts, replica.node()));
         let mut step = self.step(StepKind::AddLearner { replica }, why);
-        step.price_bytes = self.seen.log_bytes.unwrap_or(0);
+        step.price_bytes = self.seen.copy_bytes().unwrap_or(0);
         Some(step)
     }
 
@@ -245,7 +245,7 @@ impl<'a> Case<'a> {
         }
         drop(takers);
         let mut step = self.step(StepKind::AddReplica { node: node.node }, why.to_owned());
-        step.price_bytes = self.seen.log_bytes.unwrap_or(0);
+        step.price_bytes = self.seen.copy_bytes().unwrap_or(0);
         Ok(step)
     }
 

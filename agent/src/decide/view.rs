@@ -168,6 +168,7 @@ fn shard_view(facts: &ClusterFacts, observed: &Observed, shard: &ShardFacts) -> 
         replicas: ids.into_iter().map(|id| replica_view(observed, shard, seen, id)).collect(),
         ops_s: seen.ops_s,
         log_bytes: seen.log_bytes,
+        data_bytes: seen.data_bytes,
     })
 }
 

@@ -218,6 +218,7 @@ impl World {
             replicas: facts.replicas.keys().map(|id| (*id, caught_up.clone())).collect(),
             ops_s: None,
             log_bytes: Some(1 << 20),
+            data_bytes: Some(3 << 20),
             unfit: BTreeSet::new(),
         };
         self.facts.shards.insert(shard, facts);

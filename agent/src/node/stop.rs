@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use evenkeel_shared::event::{EventKind, Severity};
 use evenkeel_shared::ids::ReplicaId;
+use evenkeel_shared::view::Rule;
 
 use super::parts::Parts;
 use crate::decide::detector::VerdictState;
@@ -19,7 +20,7 @@ const HAND_OVER_MAX: Duration = Duration::from_secs(5);
 
 /// Hands every leadership away and closes the replicas.
 pub(super) async fn gracefully(parts: &Arc<Parts>) {
-    let handed = tokio::time::timeout(HAND_OVER_MAX, hand_over(parts)).await;
+    let handed = tokio::time::timeout(HAND_OVER_MAX, hand_over(parts, Heirs::Any)).await;
     if handed.is_err() {
         tracing::warn!("some leaderships could not be handed away in time");
     }
@@ -31,8 +32,8 @@ pub(super) async fn gracefully(parts: &Arc<Parts>) {
     tracing::info!("stopped");
 }
 
-/// Watches the disk, and gives leaderships to nodes that have room for as long as this one has
-/// none.
+/// Watches the disk and the node's own pace, and gives leaderships to nodes that are well for as long
+/// as this one is not, unless the policy wants to be asked.
 pub(super) async fn shed(parts: Arc<Parts>) {
     let (mut before, mut shed_at) = (Room::Plenty, Duration::ZERO);
     loop {
@@ -44,15 +45,23 @@ pub(super) async fn shed(parts: Arc<Parts>) {
         }
         before = room;
         let now = parts.env.clock.now();
-        if full && now >= shed_at {
+        let slow = || parts.pulse.slowness(parts.membership.node).is_some();
+        if now >= shed_at && (full || slow()) && may_shed(&parts, full) {
             shed_at = now + SHED_EVERY;
             tokio::spawn({
                 let parts = parts.clone();
-                async move { hand_over(&parts).await }
+                async move { hand_over(&parts, Heirs::Steady).await }
             });
         }
         tokio::time::sleep(again).await;
     }
+}
+
+/// Whether the policy leaves it to the node.
+fn may_shed(parts: &Parts, full: bool) -> bool {
+    let rules = parts.facts.borrow().recovery.policy().rules;
+    let rule = if full { rules.disk_low } else { rules.slow };
+    rule == Rule::Act
 }
 
 fn note_room(parts: &Parts, room: Room) {
@@ -70,7 +79,16 @@ fn note_room(parts: &Parts, room: Room) {
     parts.control.journal.write(line);
 }
 
-async fn hand_over(parts: &Arc<Parts>) {
+/// Whom leaderships may go to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heirs {
+    /// Whoever lives, rather one that is not slow.
+    Any,
+    /// Nobody who is slow: it would be no better there.
+    Steady,
+}
+
+async fn hand_over(parts: &Arc<Parts>, heirs: Heirs) {
     let full = parts.pulse.full_nodes();
     let leads = parts.replicas.all().into_iter().filter(|group| group.is_leader());
     let moves = leads.map(|group| {
@@ -86,8 +104,11 @@ async fn hand_over(parts: &Arc<Parts>) {
                 seen.map_or(0, |(_, index)| *index)
             };
             let roomy = |replica: &ReplicaId| !full.contains(&replica.node());
-            let voters = members.voters.iter().copied().filter(alive).filter(roomy);
-            let Some(target) = voters.max_by_key(matched) else { return };
+            let steady = |replica: &ReplicaId| parts.pulse.slowness(replica.node()).is_none();
+            let fit = |replica: &ReplicaId| heirs == Heirs::Any || steady(replica);
+            let voters = members.voters.iter().copied().filter(alive).filter(roomy).filter(fit);
+            let best = voters.max_by_key(|replica| (steady(replica), matched(replica)));
+            let Some(target) = best else { return };
             if let Err(error) = group.transfer(target).await {
                 tracing::warn!(shard = %group.shard(), %error, "leadership not handed away");
             }

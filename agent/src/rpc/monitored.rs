@@ -38,10 +38,12 @@ impl Monitored for Observations {
             let node = facts.node_named(&said.node).map(|node| node.id);
             let node = node.ok_or_else(|| format!("no node is named {}", said.node))?;
             let unix_ms = operator.env.clock.unix_ms();
-            let what = format!("{} is reported by {}: {}", said.node, said.source, said.reason);
+            let what =
+                format!("{} is reported by http/{}: {}", said.node, said.source, said.reason);
             let report = FaultReport {
                 node,
-                source: said.source,
+                // So that nobody takes a person's word back this way.
+                source: format!("http/{}", said.source),
                 reason: said.reason,
                 weight: said.weight,
                 unix_ms,

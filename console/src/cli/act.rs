@@ -95,6 +95,7 @@ struct PreflightRow<'a> {
     no_spare: Vec<u32>,
     leaders_moved: Vec<u32>,
     writes_dropped: Option<u64>,
+    bytes_to_repair: Option<u64>,
     notes: &'a [String],
     refused: Option<&'a str>,
     safer: Option<&'a str>,
@@ -192,6 +193,7 @@ impl<'a> PreflightRow<'a> {
             no_spare: numbers(&preflight.no_spare),
             leaders_moved: numbers(&preflight.leaders_moved),
             writes_dropped: preflight.writes_dropped,
+            bytes_to_repair: preflight.bytes_to_repair,
             notes: &preflight.notes,
             refused: preflight.refused.as_deref(),
             safer: preflight.safer.as_deref(),
@@ -221,6 +223,10 @@ fn describe(preflight: &Preflight) -> String {
             &mut text,
             format_args!("  {writes} acknowledged writes would be dropped\n"),
         );
+    }
+    if let Some(bytes) = preflight.bytes_to_repair {
+        let bytes = format::bytes(bytes);
+        format::append(&mut text, format_args!("  about {bytes} would be copied\n"));
     }
     for sentence in &preflight.notes {
         format::append(&mut text, format_args!("  {sentence}\n"));

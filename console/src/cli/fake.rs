@@ -312,6 +312,7 @@ fn sample_shard(id: u32, slots: SlotRange) -> ShardView {
         replicas: (1..=3).map(replica).collect(),
         ops_s: Some(1.0),
         log_bytes: Some(1),
+        data_bytes: Some(1),
     }
 }
 

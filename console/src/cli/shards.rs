@@ -29,6 +29,7 @@ pub(crate) struct ShardRow {
     wanted: u8,
     ops_s: Option<f64>,
     log_bytes: Option<u64>,
+    data_bytes: Option<u64>,
     replicas: Vec<ReplicaRow>,
 }
 
@@ -81,6 +82,7 @@ impl ShardRow {
             wanted: shard.wanted,
             ops_s: shard.ops_s.map(|ops| format::rounded(ops, 1)),
             log_bytes: shard.log_bytes,
+            data_bytes: shard.data_bytes,
             replicas: shard
                 .replicas
                 .iter()

@@ -321,6 +321,7 @@ impl World {
             replicas: replicas.to_vec(),
             ops_s: leader.map(|_| ops),
             log_bytes: Some(41_000_000),
+            data_bytes: Some(380_000_000),
         }
     }
 

@@ -161,6 +161,7 @@ pub(super) fn heartbeat() -> Heartbeat {
         learners: vec![replica(4)],
         chain: u64::MAX,
         log_bytes: 1 << 20,
+        data_bytes: 1 << 24,
         ops_s: 3.5,
         filling: false,
         damaged: Some("its log is gone".to_owned()),

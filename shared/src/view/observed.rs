@@ -238,6 +238,8 @@ pub struct ShardView {
     pub ops_s: Option<f64>,
     /// Bytes of its log.
     pub log_bytes: Option<u64>,
+    /// Bytes of the leader's records on disk, roughly.
+    pub data_bytes: Option<u64>,
 }
 
 /// How a shard is.

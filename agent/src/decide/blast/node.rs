@@ -19,15 +19,15 @@ impl World<'_> {
         };
         let loss = self.without(node);
         let mut flight = losing(title, &loss);
-        match down_secs {
-            Some(secs) => {
-                // It comes back by itself, with its disk: while a majority stays, nothing is lost.
-                if loss.quorum_lost.is_empty() {
-                    flight.harm = Harm::None;
-                }
-                flight.notes.push(format!("started again after {secs} s"));
+        if let Some(secs) = down_secs {
+            // It comes back by itself, with its disk: while a majority stays, nothing is lost.
+            if loss.quorum_lost.is_empty() {
+                flight.harm = Harm::None;
             }
-            None => flight.notes.push("stays down until it is started by hand".to_owned()),
+            flight.notes.push(format!("started again after {secs} s"));
+        } else {
+            flight.notes.push("stays down until it is started by hand".to_owned());
+            self.note_repair(node, &mut flight);
         }
         self.note_acknowledged_by_leader(&mut flight);
         if !known.drills {
@@ -93,6 +93,7 @@ impl World<'_> {
         flight.leaders_moved = self.without(node).leaders_moved;
         let copies = self.data_copies(node);
         flight.notes.push(format!("{} copies move to other nodes", copies.len()));
+        self.note_repair(node, &mut flight);
         let takers = |node: &&NodeFacts| takes_more(node, self.observed);
         let left = self.facts.nodes.values().filter(takers).filter(|other| other.id != node);
         let left = left.count();
@@ -185,11 +186,24 @@ impl World<'_> {
         }
         let copies = self.data_copies(node).len();
         flight.notes.push(format!("{copies} copies are built anew from the others"));
+        self.note_repair(node, &mut flight);
         flight
     }
 
     fn known(&self, node: NodeId) -> Result<&NodeFacts, String> {
         self.facts.nodes.get(&node).ok_or_else(|| format!("no {node} in this cluster"))
+    }
+
+    /// What building a node's copies anew would move, and how long that takes at the policy's pace.
+    fn note_repair(&self, node: NodeId, flight: &mut Preflight) {
+        let copies = self.data_copies(node);
+        let bytes = copies.iter().map(|shard| self.observed.shards.get(shard)?.copy_bytes());
+        flight.bytes_to_repair = bytes.sum();
+        let pace = self.facts.recovery.policy().bytes_s;
+        if let Some(bytes) = flight.bytes_to_repair.filter(|_| pace > 0) {
+            let secs = bytes.div_ceil(pace);
+            flight.notes.push(format!("that takes {secs} s or more at the policy's pace"));
+        }
     }
 
     /// Data shards of which a node should hold a copy.

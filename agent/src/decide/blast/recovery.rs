@@ -11,7 +11,7 @@ use evenkeel_shared::view::{
 };
 
 use super::super::explain::candidates;
-use super::super::facts::{members, name, takes_more, wanted};
+use super::super::facts::{ShardObserved, members, name, takes_more, wanted};
 use super::{World, listed, refused, titled};
 
 impl World<'_> {
@@ -181,8 +181,8 @@ impl World<'_> {
         if (held + 1).is_multiple_of(2) {
             flight.notes.push("an even number survives no more failures than one less".to_owned());
         }
-        let bytes = self.observed.shards.get(&shard).and_then(|seen| seen.log_bytes);
-        flight.notes.extend(bytes.map(|bytes| format!("{bytes} bytes of log, or a snapshot")));
+        flight.bytes_to_repair =
+            self.observed.shards.get(&shard).and_then(ShardObserved::copy_bytes);
         flight
     }
 

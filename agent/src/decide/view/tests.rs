@@ -29,6 +29,7 @@ fn status(shard: u32, node: u32, last: u64) -> ReplicaStatus {
         learners: Vec::new(),
         chain: 0,
         log_bytes: 64,
+        data_bytes: 640,
         ops_s: 5.0,
         filling: false,
         damaged: None,

@@ -119,6 +119,7 @@ impl Group {
             learners: status.members.learners.clone(),
             chain: applied.chain,
             log_bytes: self.wal.log_bytes(&self.key),
+            data_bytes: self.machine.size_bytes(),
             ops_s,
             filling: self.inbound.is_filling(),
             damaged: None,

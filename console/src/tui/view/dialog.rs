@@ -135,6 +135,13 @@ fn effects(scene: &Scene<'_>, preflight: &Preflight, lines: &mut Vec<Line<'stati
             scene.ink(writes.to_string(), tone),
         ]));
     }
+    if let Some(bytes) = preflight.bytes_to_repair {
+        lines.push(Line::from(vec![
+            scene.ink(format!("{} ", glyphs.dot), Tone::Info),
+            scene.ink(format!("{:<17}", "to be copied"), Tone::Muted),
+            Span::raw(format!("about {}", format::bytes(bytes))),
+        ]));
+    }
     for note in &preflight.notes {
         lines.push(Line::from(vec![
             scene.ink(format!("{} ", glyphs.dot), Tone::Muted),
