@@ -15,6 +15,7 @@ mod keys;
 mod keyspaces;
 mod kills;
 mod levels;
+mod lifecycle;
 mod linearizable;
 mod lost;
 mod modes;

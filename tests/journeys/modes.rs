@@ -154,8 +154,10 @@ fn a_copy_comes_and_goes_under_load() {
         let left = voters(&cluster)?;
         (left.len() == 3 && !left.contains(&leader)).then_some(())
     });
-    let twice = cluster.run(&words).expect(1);
-    assert!(twice.stderr.contains("no copy"), "{}", twice.stderr);
+    wait_for("every agent knows that it has gone", SOON, || {
+        let twice = cluster.run(&words);
+        (twice.code == Some(1) && twice.stderr.contains("no copy")).then_some(())
+    });
     writers.wait_for_more(100);
     let tally = writers.finish();
     assert_eq!(tally.refused, 0);

@@ -23,7 +23,7 @@ use crate::decide::balance::{BalanceSettings, balance};
 use crate::decide::budget::Budget;
 use crate::decide::facts::Observed;
 use crate::decide::placement::{Spread, place};
-use crate::decide::plan::Plan;
+use crate::decide::plan::{Plan, Step, StepKind};
 use crate::decide::repair::{RepairSettings, candidates, repair};
 
 /// Between two rounds.
@@ -36,6 +36,8 @@ const WARM_UP: Duration = Duration::from_millis(1_500);
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// A reason for doing nothing that has not come again for this long is news when it does.
 const DECLINED_KEPT: Duration = Duration::from_secs(60);
+/// How long after a failed hand-over the next one waits.
+const REST: Duration = Duration::from_secs(5);
 /// How long one step may take.
 const STEP_MAX: Duration = Duration::from_secs(20);
 
@@ -48,6 +50,8 @@ pub struct Controller {
     nodes: (usize, Duration),
     /// What was declined, and when last: each reason is written once, however often it comes.
     declined: BTreeMap<(ShardId, String), Duration>,
+    /// Shards whose hand-over failed, and until when it is not tried again.
+    rested: BTreeMap<ShardId, Duration>,
     /// What repair may move now.
     budget: Budget,
     /// Restores go on beside the rounds: filling shards takes long, and repair must not wait.
@@ -64,8 +68,9 @@ impl Controller {
     /// A controller that has not looked yet.
     pub fn new(operator: Arc<Operator>) -> Self {
         let nodes = (0, Duration::ZERO);
-        let (declined, budget) = (BTreeMap::new(), Budget::default());
-        Self { operator, leads_since: None, nodes, declined, budget, restoring: None }
+        let (declined, rested) = (BTreeMap::new(), BTreeMap::new());
+        let (budget, leads_since, restoring) = (Budget::default(), None, None);
+        Self { operator, leads_since, nodes, declined, rested, budget, restoring }
     }
 
     /// Runs for ever; only looks while another node leads the system shard.
@@ -115,8 +120,18 @@ impl Controller {
         for (step, why) in waiting {
             self.note(now, step.shard, why);
         }
+        // A hand-over that failed held writes for a moment: the next one is not for a while.
+        self.rested.retain(|_, until| now < *until);
+        let hands_over = |next: &Step| matches!(next.kind, StepKind::TransferLeader { .. });
+        let rests = |next: &&Step| hands_over(next) && self.rested.contains_key(&next.shard);
+        let steps: Vec<&Step> = steps.iter().filter(|next| !rests(next)).collect();
         let acting = steps.iter().map(|next| step::act(&self.operator, facts, observed, next, by));
-        join_all(acting).await;
+        let done = join_all(acting).await;
+        for (next, done) in steps.into_iter().zip(done) {
+            if !done && hands_over(next) {
+                self.rested.insert(next.shard, now + REST);
+            }
+        }
     }
 
     async fn place_first(

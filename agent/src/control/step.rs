@@ -12,14 +12,14 @@ use super::system::System;
 use crate::decide::facts::{Observed, name};
 use crate::decide::plan::{Step, StepKind};
 
-/// Does one step and writes down what came of it.
+/// Does one step and writes down what came of it; whether it was done.
 pub(super) async fn act(
     operator: &Operator,
     facts: &ClusterFacts,
     observed: &Observed,
     step: &Step,
     by: Deadline,
-) {
+) -> bool {
     let begun = operator.env.clock.now();
     let outcome = carry_out(&operator.system, observed, step, by).await;
     let took = operator.env.clock.now().saturating_sub(begun);
@@ -33,13 +33,14 @@ pub(super) async fn act(
         Err(error) => {
             // It is decided anew in the next round, on what is true then.
             tracing::debug!(%error, step = what, "step not done");
-            return;
+            return false;
         }
     };
     line.shard = Some(step.shard);
     line.why.clone_from(&step.cause);
     line.took_us = u64::try_from(took.as_micros()).ok();
     operator.journal.write(line);
+    true
 }
 
 async fn carry_out(

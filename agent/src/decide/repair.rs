@@ -114,7 +114,7 @@ impl<'a> Case<'a> {
         });
         let (replica, why) = found.min_by_key(|(replica, _)| *replica)?;
         let why = format!("the copy on {}: {why}", name(self.facts, replica.node()));
-        Some(self.step(StepKind::Lose { replica }, why))
+        Some(Step { rule: None, ..self.step(StepKind::Lose { replica }, why) })
     }
 
     fn data(&self, leader: ReplicaId) -> Result<Option<Step>, String> {

@@ -100,13 +100,14 @@ fn counts<'a>(nodes: &[NodeView], shards: impl IntoIterator<Item = &'a ShardView
 }
 
 /// Unavailable if some shard can't be written; degraded if anything is short of well. A node that
-/// an operator drains is as it is wanted.
+/// an operator drains, or works on, is as it is wanted.
 fn health(counts: &HealthCounts, nodes: &[NodeView], system: Option<&ShardView>) -> Health {
     if counts.shards_unavailable > 0 {
         return Health::Unavailable;
     }
     let intended = |node: &NodeView| {
-        matches!(node.state, NodeState::Up | NodeState::Draining | NodeState::Drained)
+        let as_wanted = [NodeState::Up, NodeState::Draining, NodeState::Drained, NodeState::Maint];
+        as_wanted.contains(&node.state)
     };
     let system_ok = system.is_some_and(|system| system.health == ShardHealth::Ok);
     let all = counts.shards_ok == counts.shards_total && nodes.iter().all(intended) && system_ok;

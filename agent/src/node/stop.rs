@@ -15,6 +15,8 @@ use crate::decide::room::Room;
 pub(super) const LAST_WAIT: Duration = Duration::from_secs(2);
 /// Between two attempts to give leaderships away.
 const SHED_EVERY: Duration = Duration::from_millis(500);
+/// And when it is not for want of room.
+const SHED_SLOW_EVERY: Duration = Duration::from_secs(10);
 /// How long handing leaderships away may take in all.
 const HAND_OVER_MAX: Duration = Duration::from_secs(5);
 
@@ -47,7 +49,8 @@ pub(super) async fn shed(parts: Arc<Parts>) {
         let now = parts.env.clock.now();
         let slow = || parts.pulse.slowness(parts.membership.node).is_some();
         if now >= shed_at && (full || slow()) && may_shed(&parts, full) {
-            shed_at = now + SHED_EVERY;
+            // Each attempt holds writes for a moment: a slow node makes few of them.
+            shed_at = now + if full { SHED_EVERY } else { SHED_SLOW_EVERY };
             tokio::spawn({
                 let parts = parts.clone();
                 async move { hand_over(&parts, Heirs::Steady).await }

@@ -250,7 +250,14 @@ pub(super) fn switchovers(world: &World<'_>, node: NodeId) -> (Vec<Move>, Vec<St
             continue;
         }
         let others = table.iter().filter(|known| known.node != node);
-        let why = others.map(|known| format!("{}: {}", name(world.facts, known.node), known.why));
+        let why = others.map(|known| {
+            let (called, state) = (name(world.facts, known.node), world.observed.state(known.node));
+            if known.able {
+                format!("{called} is {state}")
+            } else {
+                format!("{called}: {}", known.why)
+            }
+        });
         let why: Vec<String> = why.collect();
         let none = || "it has no other copy".to_owned();
         stuck.push((shard.id, if why.is_empty() { none() } else { why.join(", ") }));

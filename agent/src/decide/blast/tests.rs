@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use evenkeel_shared::view::NodeState;
+use evenkeel_shared::view::{Maintenance, NodeState, RecoveryChange};
 use goldenscript::{Command, Context};
 use proptest::prelude::*;
 
@@ -31,6 +31,19 @@ fn action(command: &Command) -> Result<Action, Box<dyn Error>> {
         "drain" => Action::Drain { node: NodeId(number()?), undo: false },
         "undrain" => Action::Drain { node: NodeId(number()?), undo: true },
         "evict" => Action::Evict { node: NodeId(number()?) },
+        "switchover-node" => Action::NodeSwitchover { node: NodeId(number()?) },
+        "add" => Action::ReplicaAdd { shard: ShardId(number()?), node: NodeId(number()?) },
+        "remove" => Action::ReplicaRemove { shard: ShardId(number()?), node: NodeId(number()?) },
+        "recover" => Action::RecoverQuorum { shards: vec![ShardId(number()?)], archive },
+        "manual" => {
+            let mode = evenkeel_shared::view::FailoverMode::Manual;
+            Action::Recover(RecoveryChange::SetMode { keyspace: None, mode })
+        }
+        "maintained" => {
+            let (by, why) = ("a test".to_owned(), "a new disk".to_owned());
+            let maintenance = Some(Maintenance { until_unix_ms: u64::MAX, by, why });
+            Action::Recover(RecoveryChange::Maintain { node: NodeId(number()?), maintenance })
+        }
         "backup" => Action::Backup { archive },
         "restore" => Action::Restore { archive, backup: "b1".to_owned() },
         "accept" => Action::RestoreAccept,

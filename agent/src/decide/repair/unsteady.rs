@@ -4,9 +4,9 @@
 //! Invariant: nobody hands over to a node that is no better.
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
-use evenkeel_shared::view::NodeState;
+use evenkeel_shared::view::{NodeState, ReplicaRole};
 
-use super::super::facts::name;
+use super::super::facts::{members, name};
 use super::super::plan::{RuleName, Step, StepKind};
 use super::Case;
 
@@ -50,6 +50,10 @@ impl Case<'_> {
 
     /// Which rule stands behind whatever is done for this shard.
     pub(super) fn rule(&self) -> Option<RuleName> {
+        if !members(self.shard, ReplicaRole::Lost).is_empty() {
+            // Damage is mended whatever the policy says of nodes that are gone.
+            return None;
+        }
         let replicas = self.seen.voters.iter().chain(self.shard.replicas.keys());
         let gone = replicas.map(|replica| replica.node());
         let gone = gone.filter(|node| self.down_too_long(*node).is_some());
