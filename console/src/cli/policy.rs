@@ -43,7 +43,7 @@ pub(crate) enum PolicyCommand {
     },
     /// List the versions that are kept
     History,
-    /// Set an older version again, as a new one
+    /// Set an older version again, as a new one; 0 is the built-in one
     Rollback {
         /// Which
         version: u32,
@@ -112,12 +112,15 @@ pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<Exi
             set(session, &operator, &recovery, read(&file)?, reason).await
         }
         PolicyCommand::Rollback { version, reason } => {
-            let known = of(&recovery, version)?;
+            let text = match version {
+                0 => full(&recovery, 0, &view)?,
+                _ => of(&recovery, version)?.text.clone(),
+            };
             let why = match reason.reason.as_str() {
                 "" => format!("back to version {version}"),
                 words => words.to_owned(),
             };
-            set(session, &operator, &recovery, known.text.clone(), Reason { reason: why }).await
+            set(session, &operator, &recovery, text, Reason { reason: why }).await
         }
     }
 }
