@@ -104,7 +104,7 @@ fn an_acknowledgement_before_a_quorum_is_caught() {
 
 #[test]
 fn a_read_that_asks_no_quorum_is_caught() {
-    catches("stale-read", "linear", 3);
+    catches("stale-read", "linear", 1);
 }
 
 #[test]
