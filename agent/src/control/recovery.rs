@@ -91,30 +91,44 @@ impl Operator {
         // Else balance would bring them back at once.
         let change = RecoveryChange::Maintain { node, maintenance };
         self.system.change(SystemCommand::Recover(change), by).await?;
-        let (facts, observed) = self.observer.observe();
-        let moves = blast::switchovers(&facts, &observed, node);
-        let all = moves.len();
-        let moved = stream::iter(moves).map(async |(shard, to)| {
-            let outcome = self.system.lead(shard, LeaderOrder::Transfer(to), by).await;
-            outcome.map_err(|error| format!("{shard}: {error}"))
-        });
-        let outcomes: Vec<Result<LeaderReply, String>> =
-            moved.buffer_unordered(AT_ONCE).collect().await;
-        let held = outcomes.iter().filter_map(|outcome| match outcome {
-            Ok(LeaderReply::Transferred(held_us)) => Some(*held_us),
-            _ => None,
-        });
-        let longest = held.max().unwrap_or(0);
-        let failed: Vec<&String> = outcomes.iter().filter_map(|it| it.as_ref().err()).collect();
-        let name = self.name(node);
-        if let Some(first) = failed.first() {
-            // The controller goes on with them: the node is in maintenance.
-            let why =
-                format!("{} of {all} leaderships of {name} not moved yet: {first}", failed.len());
-            return Err(StoreError::Unavailable { why });
+        let (mut moved, mut longest, mut last) = (0, 0, None);
+        loop {
+            let (facts, observed) = self.observer.observe();
+            let leads = observed.shards.values().filter_map(|seen| seen.leader);
+            let left = leads.filter(|leader| leader.node() == node).count();
+            if left == 0 {
+                break;
+            }
+            if by.is_over() {
+                let name = self.name(node);
+                let last = last.unwrap_or_else(|| "nobody can take them over".to_owned());
+                // The controller goes on with them: the node is in maintenance.
+                let why = format!("{left} leaderships of {name} not moved yet: {last}");
+                return Err(StoreError::Unavailable { why });
+            }
+            let moves = blast::switchovers(&facts, &observed, node);
+            let orders = stream::iter(moves).map(async |(shard, to)| {
+                let outcome = self.system.lead(shard, LeaderOrder::Transfer(to), by).await;
+                outcome.map_err(|error| format!("{shard}: {error}"))
+            });
+            let outcomes: Vec<Result<LeaderReply, String>> =
+                orders.buffer_unordered(AT_ONCE).collect().await;
+            for outcome in outcomes {
+                match outcome {
+                    Ok(LeaderReply::Transferred(held_us)) => {
+                        moved += 1;
+                        longest = longest.max(held_us);
+                    }
+                    Ok(_) => {}
+                    // The controller may have moved it elsewhere meanwhile: that does as well.
+                    Err(error) => last = Some(error),
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
         Ok(format!(
-            "{all} leaderships of {name} handed over, writes were held for {} ms at most",
+            "{moved} leaderships of {} handed over, writes were held for {} ms at most",
+            self.name(node),
             longest / 1_000
         ))
     }
