@@ -253,7 +253,11 @@ impl Operator {
     }
 
     /// The named voter, if it can lead, or whoever would lead next.
-    fn candidate(&self, shard: ShardId, to: Option<NodeId>) -> Result<ReplicaId, StoreError> {
+    pub(super) fn candidate(
+        &self,
+        shard: ShardId,
+        to: Option<NodeId>,
+    ) -> Result<ReplicaId, StoreError> {
         let (facts, observed) = self.observer.observe();
         let refused = |why: String| StoreError::Refused { why };
         let known = facts.shards.get(&shard).zip(observed.shards.get(&shard));

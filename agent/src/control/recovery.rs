@@ -185,7 +185,9 @@ impl Operator {
                     self.name(node)
                 ));
             } else if seen.leader == Some(copy) {
-                self.heir_of(shard).map(|to| StepKind::TransferLeader { from: copy, to })
+                self.candidate(shard, None)
+                    .ok()
+                    .map(|to| StepKind::TransferLeader { from: copy, to })
             } else if seen.voters.contains(&copy) {
                 Some(StepKind::Demote { replicas: vec![copy] })
             } else {
@@ -202,13 +204,6 @@ impl Operator {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-    }
-
-    /// Who would lead a shard next.
-    pub(super) fn heir_of(&self, shard: ShardId) -> Option<ReplicaId> {
-        let (facts, observed) = self.observer.observe();
-        let (known, seen) = facts.shards.get(&shard).zip(observed.shards.get(&shard))?;
-        crate::decide::explain::candidates(&facts, &observed, known, seen).1
     }
 
     async fn set_copies(

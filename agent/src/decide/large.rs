@@ -1,5 +1,5 @@
-//! A hundred nodes with ten thousand shards: plans converge, and take nothing back. Unoptimised, a
-//! tenth of it (docs/benchmarks.md has the command for the whole, and how long a plan takes).
+//! A hundred nodes with ten thousand shards: plans converge, and take nothing back. A tenth of the
+//! shards where it is built without optimisation; the whole with `cargo test --release`.
 
 use std::collections::BTreeMap;
 
