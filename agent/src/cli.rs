@@ -1,14 +1,16 @@
 //! The agent's command line: `evenkeel-agent …`, and the same as `evenkeel agent …`.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use color_eyre::eyre::{Report, WrapErr, eyre};
 
 use crate::config::{AgentArgs, AgentCommand, Config, ConfigError};
-use crate::env::{Env, fs};
+use crate::env::net::{Net, Tcp};
+use crate::env::{Env, fs, lifelines};
 use crate::folder::FolderLock;
 use crate::node::NodeError;
 use crate::supervise::{Stop, Supervision, USAGE, Watch, stops};
@@ -35,7 +37,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
             // The report is for a person; the log has its own line where there is one.
-            let _ = writeln!(std::io::stderr(), "error: {}", one_line(&report));
+            let _ = writeln!(io::stderr(), "error: {}", one_line(&report));
             if is_usage(&report) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
@@ -44,10 +46,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
     if let Some(AgentCommand::Config(asked)) = &arguments.command {
         let text = asked.answer(arguments)?;
-        std::io::stdout().lock().write_all(text.as_bytes()).wrap_err("print configuration")?;
+        io::stdout().lock().write_all(text.as_bytes()).wrap_err("print configuration")?;
         return Ok(0);
     }
     let config = Config::load(arguments)?;
+    // Before anything is opened. A supervisor serves nobody.
+    let lifelines = (!config.supervise).then(lifelines::Thread::start);
     logging::start(config.log_format, &config.log).map_err(|why| eyre!(why))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -55,7 +59,7 @@ fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
         .build()
         .wrap_err("start runtime")?;
     let code = runtime.block_on(async {
-        let env = Env::real();
+        let env = Env::real_on(network(lifelines).wrap_err("keep listeners")?);
         let watch = if config.exit_on_stdin_close || crate::supervise::is_child() {
             Watch::SignalsAndStdin
         } else {
@@ -72,6 +76,19 @@ fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
     // A blocking job may hang on a dead disk; everything that matters is synced by now.
     runtime.shutdown_background();
     Ok(code)
+}
+
+/// Plain TCP where a thread may not have descriptors of its own, as in some containers: then peers
+/// see a moment later that this process was killed.
+fn network(lifelines: Option<io::Result<lifelines::Thread>>) -> io::Result<Arc<dyn Net>> {
+    match lifelines {
+        Some(Ok(thread)) => Ok(Arc::new(thread.into_net()?)),
+        Some(Err(error)) => {
+            tracing::warn!(%error, "no lifelines: a kill will be seen some 20 ms later");
+            Ok(Arc::new(Tcp))
+        }
+        None => Ok(Arc::new(Tcp)),
+    }
 }
 
 async fn run_agent(

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod faults;
 pub mod fs;
+pub mod lifelines;
 pub mod net;
 pub mod rng;
 pub mod usage;
@@ -35,9 +36,14 @@ pub struct Env {
 impl Env {
     /// The real world.
     pub fn real() -> Self {
+        Self::real_on(Arc::new(net::Tcp))
+    }
+
+    /// The real world, on this network.
+    pub fn real_on(net: Arc<dyn net::Net>) -> Self {
         Self {
             clock: Arc::new(clock::SystemClock::default()),
-            net: Arc::new(net::Tcp),
+            net,
             disk: Arc::new(fs::RealDisk),
             rng: Arc::new(rng::OsRng),
             usage: Arc::new(usage::OwnProcess),

@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod appends;
 pub mod identity;
+mod lifeline;
 pub mod links;
 pub mod meter;
 pub mod monitored;

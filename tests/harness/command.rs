@@ -51,7 +51,7 @@ pub fn executable() -> &'static Path {
         let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--package", "evenkeel"]);
+        build.args(["build", "--workspace", "--bin", "evenkeel"]);
         build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
         build.arg("--target-dir").arg(folder.parent().expect("the profile lies in target"));
         if folder.ends_with("release") {

@@ -26,6 +26,10 @@ use crate::env::Env;
 const PREFLIGHTS_MAX: usize = 64;
 /// How long the audit line may take; after that it is queued, and the act goes on.
 const AUDIT_MAX: Duration = Duration::from_millis(1_500);
+/// How long a refusal that may pass is waited out: nodes list their replicas every second.
+const CATCH_UP_MAX: Duration = Duration::from_secs(3);
+/// Between two looks at what is waited for.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Carries out what operators ask for.
 pub struct Operator {
@@ -56,8 +60,7 @@ impl Operator {
     }
 
     async fn look(&self, action: &Action) -> Preflight {
-        let (facts, observed) = self.observer.observe();
-        let mut flight = blast::preflight(action, &facts, &observed);
+        let mut flight = self.foresee(action).await;
         if let Action::Restore { archive, backup } = action
             && flight.refused.is_none()
             && let Err(error) = restore::read_manifest(archive, backup).await
@@ -70,6 +73,20 @@ impl Operator {
             salvage::foretell(self, shards, &mut flight).await;
         }
         flight
+    }
+
+    /// The pre-flight, not refused for what the next lists of replicas may say.
+    async fn foresee(&self, action: &Action) -> Preflight {
+        let until = Deadline::after(CATCH_UP_MAX);
+        loop {
+            let (facts, observed) = self.observer.observe();
+            let flight = blast::preflight(action, &facts, &observed);
+            let passes = flight.refused.is_some() && blast::may_pass(action, &observed);
+            if !passes || until.is_over() {
+                return flight;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Does it, unless things have got worse since the pre-flight at `revision`.

@@ -14,7 +14,7 @@ use evenkeel_shared::wire::deadline::Deadline;
 use futures::stream::{self, StreamExt};
 
 use super::controller::plan_now;
-use super::operator::Operator;
+use super::operator::{LOOK_AGAIN, Operator};
 use super::step;
 use crate::decide::blast;
 use crate::decide::explain::explain;
@@ -25,8 +25,6 @@ use crate::decide::plan::{Step, StepKind};
 const HOLD: Duration = Duration::from_secs(120);
 /// Leaderships of one node handed over at once: each holds a shard's writes for a moment.
 const AT_ONCE: usize = 4;
-/// Between two looks at whether a copy has gone.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Operator {
     /// Writes down what was declared.

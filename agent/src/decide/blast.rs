@@ -18,6 +18,7 @@ use evenkeel_shared::view::{
     ClusterFacts, IntentKind, IntentPhase, ShardFacts, ShardPhase, SyncPolicy,
 };
 
+use super::explain::catching_up;
 use super::facts::{Observed, ShardObserved};
 
 /// What the act would do now.
@@ -47,6 +48,21 @@ pub fn preflight(action: &Action, facts: &ClusterFacts, observed: &Observed) -> 
     };
     flight.revision = facts.revision;
     flight
+}
+
+/// Whether a refusal may pass within seconds, for nothing but a copy that catches up is missing.
+pub fn may_pass(action: &Action, observed: &Observed) -> bool {
+    match action {
+        Action::Switchover { shard, to } => observed.shards.get(shard).is_some_and(|seen| {
+            catching_up(observed, seen).any(|voter| to.is_none_or(|to| voter.node() == to))
+        }),
+        Action::NodeSwitchover { node } => {
+            let leads = |seen: &&ShardObserved| seen.leader.is_some_and(|it| it.node() == *node);
+            let mut led = observed.shards.values().filter(leads);
+            led.any(|seen| catching_up(observed, seen).next().is_some())
+        }
+        _ => false,
+    }
 }
 
 /// Who takes each leadership of a node over; shards that nobody can take are left out.

@@ -101,6 +101,15 @@ pub fn candidates(
     (all.iter().map(candidate).collect(), heir)
 }
 
+/// Voters that lack nothing but to be known to have caught up, which time brings.
+pub fn catching_up(observed: &Observed, seen: &ShardObserved) -> impl Iterator<Item = ReplicaId> {
+    let leader = seen.leader.filter(|leader| observed.lives(leader.node()));
+    let followers =
+        seen.voters.iter().copied().filter(move |voter| leader.is_some_and(|it| it != *voter));
+    let sound = followers.filter(|voter| !seen.unfit.contains(voter));
+    sound.filter(|voter| observed.lives(voter.node()) && !seen.caught_up(*voter))
+}
+
 /// Why a replica can't be handed the leadership now.
 fn ruled_out(
     facts: &ClusterFacts,

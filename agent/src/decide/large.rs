@@ -1,5 +1,5 @@
-//! A hundred nodes with ten thousand shards: plans converge, and take nothing back. A tenth of the
-//! shards where it is built without optimisation; the whole with `cargo test --release`.
+//! A hundred nodes with ten thousand shards: plans converge, and take nothing back. Fewer shards
+//! where it is built without optimisation; the whole with `cargo test --release`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::world::World;
 
 const NODES: u32 = 100;
 const ZONES: u32 = 10;
-const SHARDS: u16 = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
+const SHARDS: u16 = if cfg!(debug_assertions) { 400 } else { 10_000 };
 /// Rounds within which everything must be settled; far more steps go into one than in a cluster.
 const ROUNDS_MAX: u32 = 2_000;
 

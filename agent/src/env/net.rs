@@ -22,6 +22,19 @@ const ASKED_TIMES: u32 = 3;
 pub trait Net: Dial {
     /// Opens a listener at `host:port`.
     fn listen(&self, address: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>>;
+    /// Opens a connection that closes the moment this process is killed; none where that can't be.
+    fn dial_for_life(&self, address: &str) -> BoxFuture<'static, io::Result<Option<Lasting>>> {
+        let _ = address;
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// A connection that lasts as long as the process.
+pub struct Lasting {
+    /// For the first words; may be dropped after them.
+    pub stream: BoxStream,
+    /// Keeps it open, and ends when the other side has closed it.
+    pub held: BoxFuture<'static, ()>,
 }
 
 /// Hands out connections that others have opened.
@@ -36,7 +49,7 @@ impl Net for Tcp {
     fn listen(&self, address: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
         let address = address.to_owned();
         Box::pin(async move {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that listens")]
+            #[expect(clippy::disallowed_methods, reason = "one of the two places that listen")]
             let listener = tokio::net::TcpListener::bind(address).await?;
             Ok(Box::new(TcpListener(listener)) as Box<dyn Listener>)
         })
@@ -47,17 +60,20 @@ struct TcpListener(tokio::net::TcpListener);
 
 impl Listener for TcpListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
-        Box::pin(async move {
-            let (stream, from) = self.0.accept().await?;
-            stream.set_nodelay(true)?;
-            ask_for_life(&stream)?;
-            Ok((Box::new(stream) as BoxStream, from))
-        })
+        Box::pin(async move { greet(self.0.accept().await?.0) })
     }
 
     fn local_address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
+}
+
+/// Makes a connection ready that was just accepted.
+pub(super) fn greet(stream: tokio::net::TcpStream) -> io::Result<(BoxStream, SocketAddr)> {
+    let from = stream.peer_addr()?;
+    stream.set_nodelay(true)?;
+    ask_for_life(&stream)?;
+    Ok((Box::new(stream), from))
 }
 
 /// Has the kernel ask a silent caller whether it is still there: one whose machine or network is

@@ -241,6 +241,7 @@ impl Parts {
 
     fn services(&self) -> Services {
         Services {
+            links: self.links.clone(),
             peer: PeerService {
                 replicas: self.replicas.clone(),
                 pulse: self.pulse.clone(),

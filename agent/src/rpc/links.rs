@@ -18,13 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::appends::Appends;
 use super::identity::Identity;
+use super::lifeline;
 use crate::env::Env;
 
 /// The first wait after a failed dial; it doubles up to the longest.
 const REDIAL_FIRST: Duration = Duration::from_millis(20);
-const REDIAL_LONGEST: Duration = Duration::from_millis(250);
+pub(super) const REDIAL_LONGEST: Duration = Duration::from_millis(250);
 /// How long one dial may take: a node that is cut off does not answer at all.
-const DIAL_MAX: Duration = Duration::from_secs(1);
+pub(super) const DIAL_MAX: Duration = Duration::from_secs(1);
 
 /// What a heartbeat lane has seen of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +38,8 @@ pub enum Evidence {
 
 /// Connections to every other node.
 pub struct Links {
-    env: Env,
-    identity: Arc<Identity>,
+    pub(super) env: Env,
+    pub(super) identity: Arc<Identity>,
     evidence: mpsc::UnboundedSender<Evidence>,
     peers: Mutex<BTreeMap<NodeId, Peer>>,
     ended: CancellationToken,
@@ -162,6 +163,9 @@ impl Links {
             (lane, slot)
         });
         let lanes = BTreeMap::from(lanes);
+        let life = lifeline::keep(self.clone(), node, address.subscribe());
+        let ended = stop.clone();
+        tokio::spawn(async move { ended.run_until_cancelled(life).await });
         let (appends, bundler) = Appends::new(node, lanes[&Lane::Raft].clone());
         let ended = stop.clone();
         tokio::spawn(async move { ended.run_until_cancelled(bundler).await });

@@ -21,6 +21,8 @@ use tokio_util::task::TaskTracker;
 
 use super::admin::AdminService;
 use super::identity::Identity;
+use super::lifeline;
+use super::links::Links;
 use super::meter::Meter;
 use super::peer::PeerService;
 use super::store::StoreService;
@@ -39,6 +41,8 @@ pub struct Services {
     pub admin: AdminService,
     /// For consoles.
     pub feeder: Arc<Feeder>,
+    /// To the other nodes.
+    pub links: Arc<Links>,
     /// Counts connections.
     pub meter: Arc<Meter>,
 }
@@ -123,6 +127,10 @@ impl Server {
             Service::Peer(_) => serve_within(frames, bounds, peer.clone().serve(), complain).await,
             Service::Store => serve_within(frames, bounds, store.clone().serve(), complain).await,
             Service::Admin => serve_within(frames, bounds, admin.clone().serve(), complain).await,
+            Service::Lifeline => {
+                lifeline::watch_over(frames, &hello.caller, &services.links).await;
+                Ok(())
+            }
             Service::Watch => {
                 services.feeder.clone().feed(frames).await;
                 Ok(())

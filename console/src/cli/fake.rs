@@ -109,7 +109,7 @@ impl Fake {
                 let channel = BaseChannel::new(server_config(), ServerTransport::new(frames));
                 serve(channel.execute(Admin::serve(self))).await;
             }
-            Service::Peer(_) | Service::Watch => {}
+            Service::Peer(_) | Service::Watch | Service::Lifeline => {}
         }
     }
 }

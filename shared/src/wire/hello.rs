@@ -18,7 +18,7 @@ use crate::limits::{
 };
 
 /// Rises with every change of a frame that an older build can't read.
-pub const WIRE_VERSION: u16 = 6;
+pub const WIRE_VERSION: u16 = 7;
 
 const MAGIC: [u8; 4] = *b"evkl";
 
@@ -33,6 +33,8 @@ pub enum Service {
     Admin,
     /// A console that wants to be told.
     Watch,
+    /// Of an agent, on which nothing is said: it closes when the agent dies.
+    Lifeline,
 }
 
 /// What a connection between agents is for.
@@ -51,6 +53,7 @@ impl Service {
         match self {
             Self::Peer(_) | Self::Store => DATA_FRAME_BYTES_MAX,
             Self::Admin | Self::Watch => CONTROL_FRAME_BYTES_MAX,
+            Self::Lifeline => HELLO_FRAME_BYTES_MAX,
         }
     }
 }
@@ -108,15 +111,21 @@ pub async fn call(
     address: &str,
     hello: Hello,
 ) -> Result<(Welcome, Frames), WireError> {
-    let failed = |source: io::Error| {
-        if source.kind() == io::ErrorKind::ConnectionRefused {
-            WireError::Refused { address: address.to_owned() }
-        } else {
-            WireError::Io { address: address.to_owned(), source }
-        }
+    let dialled = match timeout(HELLO_TIMEOUT, dial.dial(address)).await {
+        Ok(dialled) => dialled,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     };
+    let stream = dialled.map_err(|source| failed(address, source))?;
+    introduce(stream, address, hello).await
+}
+
+/// Says Hello on a connection to `address` that is open.
+pub async fn introduce(
+    stream: BoxStream,
+    address: &str,
+    hello: Hello,
+) -> Result<(Welcome, Frames), WireError> {
     let handshake = async {
-        let stream = dial.dial(address).await?;
         let mut frames = Frames::new(stream, HELLO_FRAME_BYTES_MAX);
         let service = hello.service;
         let frame = HelloFrame { magic: MAGIC, wire_version: WIRE_VERSION, hello };
@@ -126,12 +135,21 @@ pub async fn call(
         Ok((decode::<Result<Welcome, String>>(&reply)?, frames))
     };
     let (answer, frames) = match timeout(HELLO_TIMEOUT, handshake).await {
-        Ok(done) => done.map_err(failed)?,
-        Err(_) => return Err(failed(io::ErrorKind::TimedOut.into())),
+        Ok(done) => done.map_err(|source| failed(address, source))?,
+        Err(_) => return Err(failed(address, io::ErrorKind::TimedOut.into())),
     };
     let welcome =
         answer.map_err(|why| WireError::TurnedAway { address: address.to_owned(), why })?;
     Ok((welcome, frames))
+}
+
+fn failed(address: &str, source: io::Error) -> WireError {
+    let address = address.to_owned();
+    if source.kind() == io::ErrorKind::ConnectionRefused {
+        WireError::Refused { address }
+    } else {
+        WireError::Io { address, source }
+    }
 }
 
 /// Waits for a caller's Hello and answers it with what `judge` says. Whoever is turned away is told

@@ -4,12 +4,6 @@
 //! `work` are what an agent runs on; `scenarios` say what happens. Nothing here reads real time.
 //! `one` runs a seed in this process; `sweep` and `hunt` run many, in `children`.
 
-#[cfg(not(tokio_unstable))]
-compile_error!(
-    "the simulation needs `--cfg tokio_unstable`: run cargo inside tests/simulation, or add \
-     `--config tests/simulation/.cargo/config.toml`"
-);
-
 pub mod agent;
 pub mod children;
 pub mod env;

@@ -64,7 +64,8 @@ impl goldenscript::Runner for Runner {
             self.restored(command.consume_args().next_pos().unwrap_or_default());
             return Ok(out);
         }
-        let flight = preflight(&action(command)?, &self.world.facts, &self.world.observed);
+        let act = action(command)?;
+        let flight = preflight(&act, &self.world.facts, &self.world.observed);
         assert_eq!(flight.revision, self.world.facts.revision);
         writeln!(out, "{}: {:?}", flight.title, flight.harm)?;
         let lists = [
@@ -85,6 +86,9 @@ impl goldenscript::Runner for Runner {
             if let Some(why) = why {
                 writeln!(out, "  {what}: {why}")?;
             }
+        }
+        if flight.refused.is_some() && may_pass(&act, &self.world.observed) {
+            writeln!(out, "  it may pass within seconds")?;
         }
         Ok(out)
     }

@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Bound, Faults, lock};
-use crate::env::net::{Listener, Net};
+use crate::env::net::{Lasting, Listener, Net};
 
 pub(super) struct FaultyNet {
     pub(super) real: Arc<dyn Net>,
@@ -45,6 +45,19 @@ impl Net for FaultyNet {
         Box::pin(async move {
             let real = listen.await?;
             Ok(Box::new(FaultyListener { real, faults }) as Box<dyn Listener>)
+        })
+    }
+
+    fn dial_for_life(&self, address: &str) -> BoxFuture<'static, io::Result<Option<Lasting>>> {
+        let node = lock(&self.faults.addresses).get(address).copied();
+        let (dial, faults) = (self.real.dial_for_life(address), self.faults.clone());
+        Box::pin(async move {
+            // Nothing is said on it but the first words.
+            if let Some(node) = node {
+                faults.clone().passes(node, Bound::Out).await;
+                faults.passes(node, Bound::In).await;
+            }
+            dial.await
         })
     }
 }
