@@ -9,8 +9,9 @@ use clap::Parser;
 use color_eyre::eyre::{Report, WrapErr, eyre};
 
 use crate::config::{AgentArgs, AgentCommand, Config, ConfigError};
+use crate::env::lifelines::{Line, keep_while};
 use crate::env::net::{Net, Tcp};
-use crate::env::{Env, fs, lifelines};
+use crate::env::{Env, fs};
 use crate::folder::FolderLock;
 use crate::node::NodeError;
 use crate::supervise::{Stop, Supervision, USAGE, Watch, stops};
@@ -50,8 +51,14 @@ fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
         return Ok(0);
     }
     let config = Config::load(arguments)?;
-    // Before anything is opened. A supervisor serves nobody.
-    let lifelines = (!config.supervise).then(lifelines::Thread::start);
+    if config.supervise {
+        // It serves nobody.
+        return run_with(config, None);
+    }
+    keep_while(|line| run_with(config, Some(line))).wrap_err("start a thread")?
+}
+
+fn run_with(config: Config, line: Option<io::Result<Line>>) -> Result<u8, Report> {
     logging::start(config.log_format, &config.log).map_err(|why| eyre!(why))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -59,7 +66,7 @@ fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
         .build()
         .wrap_err("start runtime")?;
     let code = runtime.block_on(async {
-        let env = Env::real_on(network(lifelines).wrap_err("keep listeners")?);
+        let env = Env::real_on(network(line).wrap_err("keep listeners")?);
         let watch = if config.exit_on_stdin_close || crate::supervise::is_child() {
             Watch::SignalsAndStdin
         } else {
@@ -80,9 +87,9 @@ fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
 
 /// Plain TCP where a thread may not have descriptors of its own, as in some containers: then peers
 /// see a moment later that this process was killed.
-fn network(lifelines: Option<io::Result<lifelines::Thread>>) -> io::Result<Arc<dyn Net>> {
-    match lifelines {
-        Some(Ok(thread)) => Ok(Arc::new(thread.into_net()?)),
+fn network(line: Option<io::Result<Line>>) -> io::Result<Arc<dyn Net>> {
+    match line {
+        Some(Ok(line)) => Ok(Arc::new(line.into_net()?)),
         Some(Err(error)) => {
             tracing::warn!(%error, "no lifelines: a kill will be seen some 20 ms later");
             Ok(Arc::new(Tcp))

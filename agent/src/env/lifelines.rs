@@ -3,11 +3,11 @@
 //! A process that is killed gives its memory back before its descriptors: for 100 MB that takes
 //! 20 ms and more, and as long its peers wait for a leader that is gone. But each thread may have a
 //! table of descriptors of its own (unshare(2), `CLONE_FILES`), and the thread itself ends at once.
-//! So one thread keeps what tells others that the process lives: its listeners, and a connection to
-//! every peer. What it accepts, it hands to the rest of the process.
+//! So one thread keeps what tells others that the process lives: its listeners, and the lifelines
+//! that they have asked for. It accepts connections, and hands them to the rest of the process.
 //!
 //! Invariant: a number means another descriptor here than there. The thread touches only what it
-//! was sent, gives nothing of its own away but by sending it, and writes no log.
+//! was sent or has accepted, gives nothing away but by sending it, and writes no log.
 
 mod message;
 mod thread;
@@ -27,143 +27,143 @@ use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 use tokio::sync::{mpsc, oneshot};
 
-use super::net::{Lasting, Listener, Net, Tcp, greet};
+use super::net::{Accepted, Listener, Net, Tcp, greet};
 use message::{Message, Word};
+
+pub use thread::keep_while;
 
 /// Connections that were accepted and that nobody has taken yet.
 const ACCEPTED_MAX: usize = 64;
 
-/// The thread, before there is a runtime.
-pub struct Thread(std::os::unix::net::UnixDatagram);
+/// The line to the thread that keeps them, before there is a runtime.
+pub struct Line(std::os::unix::net::UnixDatagram);
 
-impl Thread {
-    /// Starts it. Do so before anything else is opened: what is open then, it keeps open.
-    pub fn start() -> io::Result<Self> {
-        thread::start().map(Self)
-    }
-
-    /// The network, its listeners and lasting connections kept by the thread.
+impl Line {
+    /// The network, whose listeners the thread keeps.
     pub fn into_net(self) -> io::Result<impl Net> {
-        let control = UnixDatagram::from_std(self.0)?;
-        let shared = Arc::new(Shared { control, kept: Mutex::default() });
-        let reader = Arc::downgrade(&shared);
+        self.0.set_nonblocking(true)?;
+        let control = Arc::new(UnixDatagram::from_std(self.0)?);
+        // Whoever lets something go does not wait, and each says so once.
+        let (words, said) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { words, kept: Mutex::default() });
+        tokio::spawn(send_all(control.clone(), said));
+        let reading = shared.clone();
         tokio::spawn(async move {
-            while let Some(shared) = reader.upgrade() {
-                if let Err(error) = shared.read_one().await {
-                    tracing::error!(%error, "the thread that keeps the listeners has ended");
-                    return;
+            let read = || Message::receive(control.as_fd());
+            loop {
+                match control.async_io(Interest::READABLE, read).await {
+                    Ok(message) => reading.take(message).await,
+                    Err(error) => {
+                        tracing::error!(%error, "nothing more is heard of the listeners");
+                        return;
+                    }
                 }
             }
         });
-        Ok(LastingTcp(shared))
+        Ok(KeptTcp(shared))
     }
 }
 
-/// TCP whose listeners and lasting connections the thread keeps.
-struct LastingTcp(Arc<Shared>);
-
-struct Shared {
-    control: UnixDatagram,
-    kept: Mutex<Kept>,
+async fn send_all(control: Arc<UnixDatagram>, mut said: mpsc::UnboundedReceiver<Message>) {
+    while let Some(message) = said.recv().await {
+        let send = || message.send(control.as_fd());
+        if let Err(error) = control.async_io(Interest::WRITABLE, send).await {
+            tracing::error!(%error, "the thread that keeps the listeners hears nothing more");
+            return;
+        }
+    }
 }
 
-/// What the thread keeps, by number, and who wants to hear of it.
+/// TCP whose listeners the thread keeps.
+struct KeptTcp(Arc<Shared>);
+
+struct Shared {
+    words: mpsc::UnboundedSender<Message>,
+    kept: Mutex<Listening>,
+}
+
+/// Who wants to hear of what the thread keeps, by number.
 #[derive(Default)]
-struct Kept {
+struct Listening {
     last: u64,
-    listeners: BTreeMap<u64, mpsc::Sender<io::Result<OwnedFd>>>,
-    lines: BTreeMap<u64, oneshot::Sender<()>>,
+    listeners: BTreeMap<u64, mpsc::Sender<io::Result<(u64, OwnedFd)>>>,
+    lifelines: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, Listening> {
         self.kept.lock().expect("no holder of this lock panics")
     }
 
-    async fn send(&self, message: &Message) -> io::Result<()> {
-        let send = || message.send(self.control.as_fd());
-        self.control.async_io(Interest::WRITABLE, send).await
+    fn say(&self, word: Word, number: u64, socket: Option<OwnedFd>) {
+        // When nobody sends any more, the process is ending.
+        let _ = self.words.send(Message { word, number, of: 0, socket });
     }
 
-    /// Reads one message and tells whom it concerns.
-    async fn read_one(&self) -> io::Result<()> {
-        let read = || Message::receive(self.control.as_fd());
-        let Message { word, number, socket } =
-            self.control.async_io(Interest::READABLE, read).await?;
+    async fn take(&self, Message { word, number, of, socket }: Message) {
         match word {
             Word::Accepted => {
-                let listener = self.lock().listeners.get(&number).cloned();
+                let listener = self.lock().listeners.get(&of).cloned();
                 // Without room in this process's table the message comes without its descriptor.
                 let full = || io::Error::from(rustix::io::Errno::MFILE);
-                if let Some(listener) = listener {
-                    // Whoever has stopped listening takes nothing more.
-                    let _ = listener.send(socket.ok_or_else(full)).await;
+                let socket = socket.map(|socket| (number, socket)).ok_or_else(full);
+                let taken = match listener {
+                    Some(listener) => socket.is_ok() & listener.send(socket).await.is_ok(),
+                    None => false,
+                };
+                if !taken {
+                    self.say(Word::Close, number, None);
                 }
             }
             Word::Ended => {
-                if let Some(line) = self.lock().lines.remove(&number) {
+                if let Some(lifeline) = self.lock().lifelines.remove(&number) {
                     // Whoever let it go asks no more.
-                    let _ = line.send(());
+                    let _ = lifeline.send(());
                 }
             }
-            Word::Listen | Word::Hold | Word::Close => {
-                return Err(io::Error::other(format!("it said {word:?}")));
+            Word::Listen | Word::Hold | Word::Close | Word::Leave => {
+                tracing::error!(?word, "the thread that keeps the listeners said what it is told");
             }
         }
-        Ok(())
-    }
-
-    /// Hands a connection over, and waits until its other end has closed.
-    async fn hold(self: Arc<Self>, socket: OwnedFd) {
-        let (sender, ended) = oneshot::channel();
-        let number = {
-            let mut kept = self.lock();
-            kept.last += 1;
-            let number = kept.last;
-            kept.lines.insert(number, sender);
-            number
-        };
-        let _let_go = LetGo { shared: self.clone(), number };
-        let hold = Message { word: Word::Hold, number, socket: Some(socket) };
-        if let Err(error) = self.send(&hold).await {
-            tracing::debug!(%error, "a lasting connection was not taken");
-            return;
-        }
-        drop(hold);
-        let _ = ended.await;
     }
 }
 
-/// Closes what nobody wants kept any more.
-struct LetGo {
+/// The thread's hold on a connection or a listener; it is let go when this is dropped.
+pub struct Kept {
     shared: Arc<Shared>,
     number: u64,
 }
 
-impl Drop for LetGo {
-    fn drop(&mut self) {
-        let known = {
-            let mut kept = self.shared.lock();
-            let line = kept.lines.remove(&self.number).is_some();
-            line | kept.listeners.remove(&self.number).is_some()
-        };
-        if known {
-            let close = Message { word: Word::Close, number: self.number, socket: None };
-            // If it does not fit now, the descriptor stays open for as long as the process lives.
-            if let Err(error) = close.send(self.shared.control.as_fd()) {
-                tracing::debug!(%error, "a kept descriptor was not closed");
-            }
-        }
+impl Kept {
+    /// Leaves a connection to the thread alone, and waits until the other side has closed it. Until
+    /// then it tells that the process lives.
+    pub async fn hold(self) {
+        let (sender, ended) = oneshot::channel();
+        self.shared.lock().lifelines.insert(self.number, sender);
+        self.shared.say(Word::Hold, self.number, None);
+        // No sender is dropped: the thread tells of each that has ended.
+        let _ = ended.await;
     }
 }
 
-impl Dial for LastingTcp {
+impl Drop for Kept {
+    fn drop(&mut self) {
+        {
+            let mut kept = self.shared.lock();
+            kept.lifelines.remove(&self.number);
+            kept.listeners.remove(&self.number);
+        }
+        self.shared.say(Word::Close, self.number, None);
+    }
+}
+
+impl Dial for KeptTcp {
     fn dial(&self, address: &str) -> BoxFuture<'static, io::Result<BoxStream>> {
         Tcp.dial(address)
     }
 }
 
-impl Net for LastingTcp {
+impl Net for KeptTcp {
     fn listen(&self, address: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
         let (address, shared) = (address.to_owned(), self.0.clone());
         Box::pin(async move {
@@ -178,38 +178,27 @@ impl Net for LastingTcp {
                 kept.listeners.insert(number, sender);
                 number
             };
-            let let_go = LetGo { shared: shared.clone(), number };
-            let socket = Some(listener.into());
-            shared.send(&Message { word: Word::Listen, number, socket }).await?;
-            Ok(Box::new(KeptListener { accepted, local, _let_go: let_go }) as Box<dyn Listener>)
-        })
-    }
-
-    fn dial_for_life(&self, address: &str) -> BoxFuture<'static, io::Result<Option<Lasting>>> {
-        let (address, shared) = (address.to_owned(), self.0.clone());
-        Box::pin(async move {
-            #[expect(clippy::disallowed_methods, reason = "the thread needs the bare socket")]
-            let stream = tokio::net::TcpStream::connect(address).await?;
-            let socket = stream.as_fd().try_clone_to_owned()?;
-            let held = Box::pin(shared.hold(socket));
-            Ok(Some(Lasting { stream: Box::new(stream), held }))
+            shared.say(Word::Listen, number, Some(listener.into()));
+            let kept = Kept { shared, number };
+            Ok(Box::new(KeptListener { accepted, local, kept }) as Box<dyn Listener>)
         })
     }
 }
 
 struct KeptListener {
-    accepted: mpsc::Receiver<io::Result<OwnedFd>>,
+    accepted: mpsc::Receiver<io::Result<(u64, OwnedFd)>>,
     local: SocketAddr,
-    _let_go: LetGo,
+    kept: Kept,
 }
 
 impl Listener for KeptListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>> {
         Box::pin(async move {
             let ended = || io::Error::other("the thread that keeps the listeners has ended");
-            let socket = self.accepted.recv().await.ok_or_else(ended)??;
+            let (number, socket) = self.accepted.recv().await.ok_or_else(ended)??;
+            let kept = Kept { shared: self.kept.shared.clone(), number };
             let stream = tokio::net::TcpStream::from_std(std::net::TcpStream::from(socket))?;
-            greet(stream)
+            Ok(Accepted { kept: Some(kept), ..greet(stream)? })
         })
     }
 

@@ -12,6 +12,8 @@ use rustix::net::sockopt::{
 
 pub use evenkeel_shared::wire::tcp::Tcp;
 
+use super::lifelines::Kept;
+
 /// After so long without a word a caller is asked whether it is still there.
 const SILENT_FOR: Duration = Duration::from_secs(30);
 /// And again, until it has missed so many.
@@ -22,25 +24,23 @@ const ASKED_TIMES: u32 = 3;
 pub trait Net: Dial {
     /// Opens a listener at `host:port`.
     fn listen(&self, address: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>>;
-    /// Opens a connection that closes the moment this process is killed; none where that can't be.
-    fn dial_for_life(&self, address: &str) -> BoxFuture<'static, io::Result<Option<Lasting>>> {
-        let _ = address;
-        Box::pin(async { Ok(None) })
-    }
 }
 
-/// A connection that lasts as long as the process.
-pub struct Lasting {
-    /// For the first words; may be dropped after them.
+/// A connection that somebody else has opened.
+pub struct Accepted {
+    /// What is said on it.
     pub stream: BoxStream,
-    /// Keeps it open, and ends when the other side has closed it.
-    pub held: BoxFuture<'static, ()>,
+    /// Who opened it.
+    pub from: SocketAddr,
+    /// Keeps it open for as long as the process lives, and not a moment longer; dropped, it leaves
+    /// the connection to whoever has the stream. None where that can't be.
+    pub kept: Option<Kept>,
 }
 
 /// Hands out connections that others have opened.
 pub trait Listener: Send {
     /// Waits for the next one.
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>>;
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>>;
     /// Where it listens: the port that was taken when 0 was asked for.
     fn local_address(&self) -> io::Result<SocketAddr>;
 }
@@ -59,7 +59,7 @@ impl Net for Tcp {
 struct TcpListener(tokio::net::TcpListener);
 
 impl Listener for TcpListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>> {
         Box::pin(async move { greet(self.0.accept().await?.0) })
     }
 
@@ -69,11 +69,11 @@ impl Listener for TcpListener {
 }
 
 /// Makes a connection ready that was just accepted.
-pub(super) fn greet(stream: tokio::net::TcpStream) -> io::Result<(BoxStream, SocketAddr)> {
+pub(super) fn greet(stream: tokio::net::TcpStream) -> io::Result<Accepted> {
     let from = stream.peer_addr()?;
     stream.set_nodelay(true)?;
     ask_for_life(&stream)?;
-    Ok((Box::new(stream), from))
+    Ok(Accepted { stream: Box::new(stream), from, kept: None })
 }
 
 /// Has the kernel ask a silent caller whether it is still there: one whose machine or network is

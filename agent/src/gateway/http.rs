@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use report::Bucket;
 
-use crate::env::net::Listener;
+use crate::env::net::{Accepted, Listener};
 use crate::strangers::Strangers;
 
 /// Monitors are few; whoever opens more has lost count.
@@ -100,11 +100,11 @@ impl Http {
                 }
                 accepted = listener.accept() => {
                     match accepted {
-                        Ok((stream, from)) if connections.len() >= CONNECTIONS_MAX => {
+                        Ok(Accepted { stream, from, .. }) if connections.len() >= CONNECTIONS_MAX => {
                             self.strangers.complain(from, "more http clients than are served at once");
                             turn_away(stream).await;
                         }
-                        Ok((stream, from)) => {
+                        Ok(Accepted { stream, from, .. }) => {
                             connections.spawn(self.clone().connection(stream, from));
                         }
                         Err(error) => {

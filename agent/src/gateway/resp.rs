@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::KeyValue;
 use crate::env::clock::Clock;
-use crate::env::net::Listener;
+use crate::env::net::{Accepted, Listener};
 use crate::env::rng::Rng;
 use crate::strangers::Strangers;
 use evenkeel_shared::wire::transport::BoxStream;
@@ -101,11 +101,11 @@ impl Resp {
                     }
                 }
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, from)) if connections.len() >= CLIENT_CONNECTIONS_MAX => {
+                    Ok(Accepted { stream, from, .. }) if connections.len() >= CLIENT_CONNECTIONS_MAX => {
                         self.strangers.complain(from, "more redis clients than are served at once");
                         turn_away(stream).await;
                     }
-                    Ok((stream, from)) => {
+                    Ok(Accepted { stream, from, .. }) => {
                         number += 1;
                         tracing::debug!(%from, number, "redis client connected");
                         let client = RespClient { number, from };

@@ -241,7 +241,6 @@ impl Parts {
 
     fn services(&self) -> Services {
         Services {
-            links: self.links.clone(),
             peer: PeerService {
                 replicas: self.replicas.clone(),
                 pulse: self.pulse.clone(),

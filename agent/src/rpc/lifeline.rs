@@ -1,36 +1,38 @@
-//! Connections on which nothing is said: each closes the moment the process is killed that opened it,
-//! long before its other sockets do (`env::lifelines`).
+//! Connections on which nothing is said: each closes the moment its callee is killed, long before
+//! the callee's other sockets do (`env::lifelines`).
 //!
 //! The end of one proves nothing by itself; it only has the heartbeat lane dialled again at once,
 //! and that is refused if the process is gone.
 
 use std::sync::Arc;
 
-use evenkeel_shared::error::WireError;
 use evenkeel_shared::ids::NodeId;
-use evenkeel_shared::wire::hello::{Caller, Lane, Service, introduce};
+use evenkeel_shared::wire::hello::{Lane, Service, call};
 use evenkeel_shared::wire::transport::Frames;
 use futures::StreamExt;
-use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::links::{DIAL_MAX, Links, REDIAL_LONGEST};
-use crate::env::net::Lasting;
+use crate::env::lifelines::Kept;
 
-/// Keeps one open to a peer, for as long as that is of use.
-pub(super) async fn keep(links: Arc<Links>, node: NodeId, mut address: watch::Receiver<String>) {
+/// Has a peer's heartbeat lane dialled again whenever its lifeline ends.
+pub(super) async fn watch(links: Arc<Links>, node: NodeId, mut address: watch::Receiver<String>) {
     loop {
         let to = address.borrow_and_update().clone();
-        match timeout(DIAL_MAX, open(&links, &to)).await {
-            Ok(Ok(Some(held))) => {
+        let hello = links.identity.hello(Service::Lifeline);
+        match timeout(DIAL_MAX, call(links.env.net.as_ref(), &to, hello)).await {
+            Ok(Ok((_, mut frames))) => {
                 tokio::select! {
-                    () = held => {}
+                    // Nothing is said on it, so this is its end.
+                    _ = frames.next() => {
+                        if let Some(lane) = links.lane(node, Lane::Heartbeat) {
+                            lane.redial();
+                        }
+                    }
                     changed = address.changed() => if changed.is_err() { return },
                 }
             }
-            // In the simulation, and where a thread may not have descriptors of its own.
-            Ok(Ok(None)) => return,
             Ok(Err(error)) => tracing::debug!(%node, %error, "no lifeline"),
             Err(_) => tracing::debug!(%node, "dialling a lifeline took too long"),
         }
@@ -38,26 +40,15 @@ pub(super) async fn keep(links: Arc<Links>, node: NodeId, mut address: watch::Re
     }
 }
 
-type Held = BoxFuture<'static, ()>;
-
-/// A lifeline that has been said Hello on, kept for as long as it is waited for.
-async fn open(links: &Links, address: &str) -> Result<Option<Held>, WireError> {
-    let dialled = links.env.net.dial_for_life(address).await;
-    let failed = |source| WireError::Io { address: address.to_owned(), source };
-    let Some(Lasting { stream, held }) = dialled.map_err(failed)? else { return Ok(None) };
-    let hello = links.identity.hello(Service::Lifeline);
-    // This process's own hold on it goes with the frames.
-    introduce(stream, address, hello).await?;
-    Ok(Some(held))
-}
-
-/// Waits until a peer's has ended, and then looks whether the peer lives.
-pub(super) async fn watch_over(mut frames: Frames, caller: &Caller, links: &Links) {
-    // Nothing is said on it; whoever says something is let go.
-    let _ = frames.next().await;
-    if let Caller::Node { id: Some(node), .. } = caller
-        && let Some(lane) = links.lane(*node, Lane::Heartbeat)
-    {
-        lane.redial();
+/// Keeps one open until its caller closes it, or this process ends.
+pub(super) async fn serve(mut frames: Frames, kept: Option<Kept>) {
+    match kept {
+        Some(kept) => {
+            // Only the thread's own hold is to be left.
+            drop(frames);
+            kept.hold().await;
+        }
+        // It will close with the others; whoever says something on it is let go.
+        None => drop(frames.next().await),
     }
 }

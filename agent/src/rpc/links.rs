@@ -163,7 +163,7 @@ impl Links {
             (lane, slot)
         });
         let lanes = BTreeMap::from(lanes);
-        let life = lifeline::keep(self.clone(), node, address.subscribe());
+        let life = lifeline::watch(self.clone(), node, address.subscribe());
         let ended = stop.clone();
         tokio::spawn(async move { ended.run_until_cancelled(life).await });
         let (appends, bundler) = Appends::new(node, lanes[&Lane::Raft].clone());

@@ -14,7 +14,6 @@ use evenkeel_shared::service::store::Store;
 use evenkeel_shared::wire::hello::{self, Caller, Hello, Service, Welcome};
 use evenkeel_shared::wire::room::Bounds;
 use evenkeel_shared::wire::serve::serve_within;
-use evenkeel_shared::wire::transport::BoxStream;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,13 +21,12 @@ use tokio_util::task::TaskTracker;
 use super::admin::AdminService;
 use super::identity::Identity;
 use super::lifeline;
-use super::links::Links;
 use super::meter::Meter;
 use super::peer::PeerService;
 use super::store::StoreService;
 use super::watch::Feeder;
 use crate::env::faults::Faults;
-use crate::env::net::Listener;
+use crate::env::net::{Accepted, Listener};
 use crate::strangers::Strangers;
 
 /// What connections are served with, once the agent has joined.
@@ -41,8 +39,6 @@ pub struct Services {
     pub admin: AdminService,
     /// For consoles.
     pub feeder: Arc<Feeder>,
-    /// To the other nodes.
-    pub links: Arc<Links>,
     /// Counts connections.
     pub meter: Arc<Meter>,
 }
@@ -82,19 +78,19 @@ impl Server {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, from)) => {
+                Ok(accepted) => {
                     if let Ok(any) = all.clone().try_acquire_owned() {
                         let places = Places { clients: clients.clone(), _any: any, client: None };
                         let server = self.clone();
                         self.tasks.spawn(async move {
                             let ended = server.ended.clone();
-                            let serving = server.connection(stream, from, places);
+                            let serving = server.connection(accepted, places);
                             ended.run_until_cancelled(serving).await;
                         });
                     } else {
                         let why = self.full(CONNECTIONS_MAX, "connections");
-                        self.strangers.complain(from, &why);
-                        hello::turn_away(stream, why).await;
+                        self.strangers.complain(accepted.from, &why);
+                        hello::turn_away(accepted.stream, why).await;
                     }
                 }
                 // Out of descriptors, most likely: those who are connected go on.
@@ -106,13 +102,16 @@ impl Server {
         }
     }
 
-    async fn connection(self, stream: BoxStream, from: SocketAddr, mut places: Places) {
+    async fn connection(self, accepted: Accepted, mut places: Places) {
+        let Accepted { stream, from, kept } = accepted;
         let judged = hello::answer(stream, |hello| self.judge(hello, from, &mut places));
         let (hello, frames) = match judged.await {
             Ok(judged) => judged,
             Err(error) => return self.tell(from, &error),
         };
         let Some(services) = self.services.get() else { return };
+        // Only a lifeline is the thread's own affair.
+        let kept = kept.filter(|_| hello.service == Service::Lifeline);
         let _counted = services.meter.connected();
         let is_agent = is_agent(&hello);
         let bounds = bounds(&hello);
@@ -128,7 +127,7 @@ impl Server {
             Service::Store => serve_within(frames, bounds, store.clone().serve(), complain).await,
             Service::Admin => serve_within(frames, bounds, admin.clone().serve(), complain).await,
             Service::Lifeline => {
-                lifeline::watch_over(frames, &hello.caller, &services.links).await;
+                lifeline::serve(frames, kept).await;
                 Ok(())
             }
             Service::Watch => {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use futures::StreamExt;
 use tokio::sync::OnceCell;
 
 use crate::error::WireError;
@@ -24,6 +26,9 @@ pub struct PoolConfig {
     /// The cluster that is meant; `None`: whichever answers.
     pub cluster: Option<ClusterId>,
 }
+
+/// A connection that has lasted so long gets a lifeline beside it.
+const LIFELINE_AFTER: Duration = Duration::from_secs(1);
 
 /// Connections of one process. Cloning shares them.
 #[derive(Clone)]
@@ -82,7 +87,28 @@ impl Pool {
         let (_, frames) = self.call(&address, Service::Store).await?;
         let transport = CallerTransport::<StoreRequest, StoreResponse>::new(frames);
         let new = StoreClient::new(caller_config(), transport);
-        Ok(Open { client: new.client, ended: run(new.dispatch) })
+        let death = self.clone().death(address);
+        let dispatch = async move {
+            tokio::select! {
+                ended = new.dispatch => ended.map_err(|error| error.to_string()),
+                () = death => Err("the agent has died".to_owned()),
+            }
+        };
+        Ok(Open { client: new.client, ended: run(dispatch) })
+    }
+
+    /// Ends when the agent at an address has been killed, before its other connections do; never if
+    /// that can't be known.
+    async fn death(self, address: String) {
+        // Most commands are over by then.
+        tokio::time::sleep(LIFELINE_AFTER).await;
+        match self.call(&address, Service::Lifeline).await {
+            Ok((_, mut lifeline)) => drop(lifeline.next().await),
+            Err(error) => {
+                tracing::debug!(%error, "no lifeline");
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     async fn open_admin(&self, address: String) -> Result<Open<AdminClient>, WireError> {

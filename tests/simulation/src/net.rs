@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use evenkeel_agent::env::net::{Listener, Net};
+use evenkeel_agent::env::net::{Accepted, Listener, Net};
 use evenkeel_shared::wire::transport::{BoxStream, Dial};
 use futures::future::BoxFuture;
 use turmoil::net::{TcpListener, TcpStream};
@@ -34,10 +34,10 @@ impl Net for SimNet {
 struct SimListener(TcpListener);
 
 impl Listener for SimListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>> {
         Box::pin(async move {
             let (stream, from) = self.0.accept().await?;
-            Ok((Box::new(stream) as BoxStream, from))
+            Ok(Accepted { stream: Box::new(stream), from, kept: None })
         })
     }
 

@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Bound, Faults, lock};
-use crate::env::net::{Lasting, Listener, Net};
+use crate::env::net::{Accepted, Listener, Net};
 
 pub(super) struct FaultyNet {
     pub(super) real: Arc<dyn Net>,
@@ -47,19 +47,6 @@ impl Net for FaultyNet {
             Ok(Box::new(FaultyListener { real, faults }) as Box<dyn Listener>)
         })
     }
-
-    fn dial_for_life(&self, address: &str) -> BoxFuture<'static, io::Result<Option<Lasting>>> {
-        let node = lock(&self.faults.addresses).get(address).copied();
-        let (dial, faults) = (self.real.dial_for_life(address), self.faults.clone());
-        Box::pin(async move {
-            // Nothing is said on it but the first words.
-            if let Some(node) = node {
-                faults.clone().passes(node, Bound::Out).await;
-                faults.passes(node, Bound::In).await;
-            }
-            dial.await
-        })
-    }
 }
 
 struct FaultyListener {
@@ -68,13 +55,13 @@ struct FaultyListener {
 }
 
 impl Listener for FaultyListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>> {
         Box::pin(async move {
-            let (stream, from) = self.real.accept().await?;
+            let Accepted { stream, from, kept } = self.real.accept().await?;
             let peer = Arc::new(AtomicU32::new(0));
             lock(&self.faults.callers).insert(from, peer.clone());
             let stream = FaultyStream::new(stream, peer, self.faults.clone(), Some(from));
-            Ok((Box::new(stream) as BoxStream, from))
+            Ok(Accepted { stream: Box::new(stream), from, kept })
         })
     }
 

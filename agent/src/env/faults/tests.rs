@@ -70,7 +70,7 @@ async fn a_caller_is_cut_off_once_it_has_said_who_it_is() {
     let mut listener = env.net.listen("127.0.0.1:0").await.unwrap();
     let address = listener.local_address().unwrap().to_string();
     let mut far = Env::real().net.dial(&address).await.unwrap();
-    let (mut near, from) = listener.accept().await.unwrap();
+    let crate::env::net::Accepted { stream: mut near, from, .. } = listener.accept().await.unwrap();
     faults.begin(cut(&[], Way::In), LONG);
     far.write_all(b"x").await.unwrap();
     let mut got = [0; 1];

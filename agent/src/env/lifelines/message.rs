@@ -15,14 +15,16 @@ use rustix::net::{
 pub(super) enum Word {
     /// To the thread: accept on this listener.
     Listen = 1,
-    /// To the thread: keep this connection, and say when its other end has closed.
+    /// To the thread: this connection is a lifeline now; say when its other side has closed it.
     Hold = 2,
     /// To the thread: close what has this number.
     Close = 3,
-    /// From the thread: accepted on the listener of this number.
-    Accepted = 4,
-    /// From the thread: the connection of this number has ended.
-    Ended = 5,
+    /// To the thread: nothing is to be kept any more.
+    Leave = 4,
+    /// From the thread: a connection, accepted on that listener.
+    Accepted = 5,
+    /// From the thread: the other side has closed this lifeline.
+    Ended = 6,
 }
 
 /// One message.
@@ -31,17 +33,20 @@ pub(super) struct Message {
     pub(super) word: Word,
     /// Of the listener or connection.
     pub(super) number: u64,
+    /// Of the listener that accepted it.
+    pub(super) of: u64,
     /// The descriptor that goes with it.
     pub(super) socket: Option<OwnedFd>,
 }
 
-const BYTES: usize = 9;
+const BYTES: usize = 17;
 
 impl Message {
     pub(super) fn send(&self, control: BorrowedFd<'_>) -> io::Result<()> {
         let mut bytes = [0; BYTES];
         bytes[0] = self.word as u8;
-        bytes[1..].copy_from_slice(&self.number.to_le_bytes());
+        bytes[1..9].copy_from_slice(&self.number.to_le_bytes());
+        bytes[9..].copy_from_slice(&self.of.to_le_bytes());
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut along = SendAncillaryBuffer::new(&mut space);
         let sockets = self.socket.as_ref().map(|socket| [std::os::fd::AsFd::as_fd(socket)]);
@@ -63,16 +68,19 @@ impl Message {
             RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
             _ => None,
         });
-        let [word, number @ ..] = bytes;
-        let word = match word {
+        let number = |at: usize| {
+            bytes[at..at + 8].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+        };
+        let word = match bytes[0] {
             _ if read != BYTES => return Err(io::ErrorKind::UnexpectedEof.into()),
             1 => Word::Listen,
             2 => Word::Hold,
             3 => Word::Close,
-            4 => Word::Accepted,
-            5 => Word::Ended,
+            4 => Word::Leave,
+            5 => Word::Accepted,
+            6 => Word::Ended,
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
-        Ok(Self { word, number: u64::from_le_bytes(number), socket })
+        Ok(Self { word, number: number(1), of: number(9), socket })
     }
 }

@@ -1,5 +1,7 @@
-//! The thread with a table of descriptors of its own.
+//! The thread with a table of descriptors of its own. It is the process's first, for what the system
+//! shows of a process (`ss -p`, `lsof`) is what its first thread has: who listens can be seen.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
@@ -10,73 +12,94 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
+use super::Line;
 use super::message::{Message, Word};
 
 /// After a failed accept: out of descriptors, most likely, and so for a while.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Starts the thread; what comes back is the process's end of the line to it.
-pub(super) fn start() -> io::Result<UnixDatagram> {
-    let (ours, its) = UnixDatagram::pair()?;
+/// Runs `rest` on another thread, while this one keeps what it is handed. `rest` gets the line to
+/// this thread, or why there is none.
+pub fn keep_while<T: Send + 'static>(
+    rest: impl FnOnce(io::Result<Line>) -> T + Send + 'static,
+) -> io::Result<T> {
+    let (far, near) = UnixDatagram::pair()?;
+    let leave = Leave(far.try_clone()?);
     let (tell, told) = std::sync::mpsc::sync_channel(1);
-    std::thread::Builder::new().name("lifelines".to_owned()).spawn(move || {
-        let alone = unshare(CloneFlags::CLONE_FILES).map_err(io::Error::from);
-        let is_alone = alone.is_ok();
-        // Whoever started it waits for this word.
-        let _ = tell.send(alone);
-        if is_alone {
-            Keeper { control: its, listeners: Vec::new(), lines: Vec::new() }.run();
-            // Nobody would be let in any more, and nobody told: better to be started again.
-            std::process::abort();
-        }
+    let thread = std::thread::Builder::new().name("agent".to_owned()).spawn(move || {
+        let _leave = leave;
+        // Until this thread is alone, whatever is opened is opened in both tables.
+        let alone: io::Result<()> = told.recv().map_err(io::Error::other).flatten();
+        rest(alone.map(|()| Line(far)))
     })?;
-    told.recv().map_err(io::Error::other)??;
-    ours.set_nonblocking(true)?;
-    Ok(ours)
+    let alone = unshare(CloneFlags::CLONE_FILES);
+    tell.send(alone.map_err(io::Error::from)).map_err(io::Error::other)?;
+    if alone.is_ok() && Keeper::new(near).run().is_err() {
+        // Nobody would be let in any more, and nobody told: better to be started again.
+        std::process::abort();
+    }
+    thread.join().map_err(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Tells the keeping thread that the rest has ended.
+struct Leave(UnixDatagram);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let leave = Message { word: Word::Leave, number: 0, of: 0, socket: None };
+        // The keeper may have gone: there was nothing to keep.
+        let _ = leave.send(self.0.as_fd());
+    }
 }
 
 type Kept = (u64, OwnedFd);
 
+/// Connections are counted from here, listeners below it.
+const CONNECTIONS_FROM: u64 = 1 << 32;
+
 struct Keeper {
     control: UnixDatagram,
     listeners: Vec<Kept>,
-    lines: Vec<Kept>,
+    /// Accepted, and not yet said whether they are lifelines.
+    accepted: BTreeMap<u64, OwnedFd>,
+    lifelines: Vec<Kept>,
+    last: u64,
 }
 
 /// What a look at all descriptors has shown.
 struct Ready {
     control: bool,
     listeners: Vec<usize>,
-    lines: Vec<usize>,
+    lifelines: Vec<usize>,
 }
 
 impl Keeper {
-    /// Ends only if nothing can be heard of the process any more.
-    fn run(mut self) {
+    fn new(control: UnixDatagram) -> Self {
+        let (listeners, accepted, lifelines) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { control, listeners, accepted, lifelines, last: CONNECTIONS_FROM }
+    }
+
+    /// Ends when it is told to; in error only if nothing can be heard of the process any more.
+    fn run(mut self) -> io::Result<()> {
         let mut pause = None;
         loop {
             let ready = match self.wait(pause.take()) {
                 Ok(ready) => ready,
                 Err(Errno::INTR) => continue,
-                Err(_) => return,
+                Err(error) => return Err(error.into()),
             };
             for at in ready.listeners {
-                match self.accept(at) {
-                    Ok(()) => {}
-                    Err(Refused::Accept) => pause = Some(ACCEPT_AGAIN),
-                    Err(Refused::Process) => return,
+                if !self.accept(at)? {
+                    pause = Some(ACCEPT_AGAIN);
                 }
             }
             // The last first, so that the places of the others stay as they are.
-            for at in ready.lines.into_iter().rev() {
-                let (number, _) = self.lines.swap_remove(at);
-                let ended = Message { word: Word::Ended, number, socket: None };
-                if ended.send(self.control.as_fd()).is_err() {
-                    return;
-                }
+            for at in ready.lifelines.into_iter().rev() {
+                let (number, _) = self.lifelines.swap_remove(at);
+                self.tell(&Message { word: Word::Ended, number, of: 0, socket: None })?;
             }
-            if ready.control && self.obey().is_err() {
-                return;
+            if ready.control && !self.obey()? {
+                return Ok(());
             }
         }
     }
@@ -84,55 +107,67 @@ impl Keeper {
     /// Waits until something is to be done; without the listeners, for so long.
     fn wait(&self, pause: Option<Duration>) -> Result<Ready, Errno> {
         let listeners = if pause.is_some() { &[][..] } else { &self.listeners[..] };
-        let kept = listeners.iter().chain(&self.lines);
+        let kept = listeners.iter().chain(&self.lifelines);
         let mut polled = vec![PollFd::new(&self.control, PollFlags::IN)];
         polled.extend(kept.map(|(_, socket)| PollFd::new(socket, PollFlags::IN)));
         let limit = pause.map(|pause| Timespec { tv_sec: 0, tv_nsec: pause.subsec_nanos().into() });
         poll(&mut polled, limit.as_ref())?;
         let is_ready = |polled: &PollFd<'_>| !polled.revents().is_empty();
         let (control, kept) = polled.split_first().expect("the line to the process is polled");
-        let (listeners, lines) = kept.split_at(listeners.len());
+        let (listeners, lifelines) = kept.split_at(listeners.len());
         let all = |polled: &[PollFd<'_>]| -> Vec<usize> {
             polled.iter().enumerate().filter(|(_, it)| is_ready(it)).map(|(at, _)| at).collect()
         };
-        Ok(Ready { control: is_ready(control), listeners: all(listeners), lines: all(lines) })
+        let (listeners, lifelines) = (all(listeners), all(lifelines));
+        Ok(Ready { control: is_ready(control), listeners, lifelines })
     }
 
-    fn accept(&self, at: usize) -> Result<(), Refused> {
-        let (number, listener) = &self.listeners[at];
-        let socket = match accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-            Ok(socket) => socket,
+    /// Whether the system let it accept.
+    fn accept(&mut self, at: usize) -> io::Result<bool> {
+        let (of, listener) = &self.listeners[at];
+        let accepted = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+        let socket = match accepted.map(|socket| (socket.try_clone(), socket)) {
+            Ok((Ok(copy), socket)) => {
+                self.last += 1;
+                self.accepted.insert(self.last, copy);
+                socket
+            }
             // Whoever called has gone meanwhile.
-            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return Ok(()),
-            Err(_) => return Err(Refused::Accept),
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return Ok(true),
+            Err(_) | Ok((Err(_), _)) => return Ok(false),
         };
-        let accepted = Message { word: Word::Accepted, number: *number, socket: Some(socket) };
-        accepted.send(self.control.as_fd()).map_err(|_| Refused::Process)
+        let (of, number) = (*of, self.last);
+        self.tell(&Message { word: Word::Accepted, number, of, socket: Some(socket) })?;
+        Ok(true)
     }
 
-    fn obey(&mut self) -> io::Result<()> {
-        let Message { word, number, socket } = Message::receive(self.control.as_fd())?;
+    /// Does what it is told; false if that is to end.
+    fn obey(&mut self) -> io::Result<bool> {
+        let Message { word, number, socket, .. } = Message::receive(self.control.as_fd())?;
         match (word, socket) {
             (Word::Listen, Some(socket)) => self.listeners.push((number, socket)),
-            (Word::Hold, Some(socket)) => self.lines.push((number, socket)),
+            (Word::Hold, _) => {
+                if let Some(socket) = self.accepted.remove(&number) {
+                    self.lifelines.push((number, socket));
+                }
+            }
             (Word::Close, _) => {
+                self.accepted.remove(&number);
                 self.listeners.retain(|(kept, _)| *kept != number);
-                self.lines.retain(|(kept, _)| *kept != number);
+                self.lifelines.retain(|(kept, _)| *kept != number);
             }
-            // It came without its descriptor: this table is full.
-            (Word::Hold, None) => {
-                Message { word: Word::Ended, number, socket: None }.send(self.control.as_fd())?;
-            }
-            _ => {}
+            (Word::Leave, _) => return Ok(false),
+            (Word::Listen, None) | (Word::Accepted | Word::Ended, _) => {}
         }
-        Ok(())
+        Ok(true)
     }
-}
 
-/// Why a connection was not accepted.
-enum Refused {
-    /// By the system, for now.
-    Accept,
-    /// Nobody in the process takes it.
-    Process,
+    fn tell(&self, message: &Message) -> io::Result<()> {
+        loop {
+            match message.send(self.control.as_fd()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => return sent,
+            }
+        }
+    }
 }

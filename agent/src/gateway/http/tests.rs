@@ -50,10 +50,13 @@ impl Monitored for Canned {
 struct Handed(mpsc::Receiver<DuplexStream>);
 
 impl Listener for Handed {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>> {
         Box::pin(async {
             match self.0.recv().await {
-                Some(stream) => Ok((Box::new(stream) as BoxStream, ([127, 0, 0, 1], 1).into())),
+                Some(stream) => {
+                    let (stream, from) = (Box::new(stream), ([127, 0, 0, 1], 1).into());
+                    Ok(Accepted { stream, from, kept: None })
+                }
                 None => std::future::pending().await,
             }
         })
