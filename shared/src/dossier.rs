@@ -39,7 +39,7 @@ pub struct AxisEvidence {
     pub seen: String,
 }
 
-/// How an observer's verdicts of death have turned out since it was started.
+/// How an observer's verdicts have turned out since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
     /// The process was gone, or stayed silent for a second more.
@@ -52,4 +52,10 @@ pub struct Score {
     pub detect_median_us: Option<u64>,
     /// And the longest.
     pub detect_max_us: Option<u64>,
+    /// Held slow, and slow for longer than it takes to see that it is over, or dead within a minute.
+    pub slow_right: u32,
+    /// Held slow, and well again as soon as that could be seen.
+    pub slow_wrong: u32,
+    /// From the verdict that it is slow to its death, of those that died: median, in microseconds.
+    pub lead_median_us: Option<u64>,
 }

@@ -178,8 +178,7 @@ impl Plan {
         for step in steps {
             let word = recovery.decisions.get(&step.name());
             let word = word.filter(|word| now < word.until_unix_ms).map(|word| word.go);
-            let rule = step.rule.map_or(Rule::Act, |rule| rule_of(facts, &policy, &step, rule));
-            match (word, rule) {
+            match (word, rule_of(facts, &policy, &step)) {
                 (Some(false), _) => self.held.push(step),
                 (Some(true), _) | (None, Rule::Act) => self.steps.push(step),
                 (None, Rule::Advise) => self.advised.push(step),
@@ -197,8 +196,10 @@ fn name(step: &Step) -> String {
     step.rule.map_or_else(String::new, |rule| rule.to_string())
 }
 
-fn rule_of(facts: &ClusterFacts, policy: &RecoveryPolicy, step: &Step, rule: RuleName) -> Rule {
+/// What the policy says to a step.
+pub(super) fn rule_of(facts: &ClusterFacts, policy: &RecoveryPolicy, step: &Step) -> Rule {
     let rules = &policy.rules;
+    let Some(rule) = step.rule else { return Rule::Act };
     match rule {
         RuleName::Down => {
             let keyspace = facts.shards.get(&step.shard).map(|shard| shard.keyspace);

@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
-    ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, ShardFacts, ShardPhase, ZoneRule,
+    ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, Rule, ShardFacts, ShardPhase, ZoneRule,
 };
 
 use super::facts::{Observed, ShardObserved, members, name, takes_more, wanted};
 use super::placement::{Candidate, best, crowding, share};
-use super::plan::{Plan, Step, StepKind};
+use super::plan::{Plan, RuleName, Step, StepKind, rule_of};
 
 /// How much repair may do at once.
 #[derive(Clone, Copy, Debug)]
@@ -57,19 +57,32 @@ pub(super) struct Case<'a> {
     pub(super) seen: &'a ShardObserved,
     /// Who may be given copies, with those that this plan gives them: found out once for all shards.
     pub(super) takers: &'a RefCell<Option<Vec<Candidate>>>,
+    /// Whether copies on nodes that are DOWN for too long are replaced.
+    pub(super) replaces_lost: bool,
 }
 
 /// The steps that are due now.
 pub fn repair(facts: &ClusterFacts, observed: &Observed, settings: &RepairSettings) -> Plan {
     let mut plan = Plan::default();
+    let policy = facts.recovery.policy();
     let mut steps: Vec<(usize, Step)> = Vec::new();
     let takers = RefCell::default();
     for shard in facts.shards.values().filter(|shard| shard.phase != ShardPhase::Retired) {
         let Some(seen) = observed.shards.get(&shard.id) else { continue };
         let takers = &takers;
-        let case = Case { facts, observed, settings, shard, seen, takers };
+        let replaces_lost = true;
+        let mut case = Case { facts, observed, settings, shard, seen, takers, replaces_lost };
         match case.decide() {
-            Ok(Some(step)) => steps.push((case.spare(), step)),
+            Ok(Some(step)) => {
+                let about_lost = matches!(step.rule, Some(RuleName::Down | RuleName::ZoneLost));
+                let waits = about_lost && rule_of(facts, &policy, &step) != Rule::Act;
+                steps.push((case.spare(), step));
+                // What has nothing to do with the nodes that are gone does not wait for a word.
+                case.replaces_lost = false;
+                if waits && let Ok(Some(step)) = case.decide() {
+                    steps.push((case.spare(), step));
+                }
+            }
             Ok(None) => {}
             Err(why) => plan.declined.push((shard.id, why)),
         }

@@ -1,5 +1,5 @@
-//! Slow is not dead: whether what a node does takes so much longer than it used to that others had
-//! better lead in its place.
+//! Slow is not dead: whether what a node does takes so much longer than it used to, or fails so much
+//! more often, that others had better lead in its place.
 //!
 //! Each figure of a node is judged against its own past: a centre that moves over ten minutes, and a
 //! mean absolute deviation from one that moves over seconds, so that a slow drift widens nothing.
@@ -46,14 +46,31 @@ pub enum Axis {
     Lag,
     /// How long a heartbeat takes there and back.
     RoundTrip,
+    /// How many calls of it fail.
+    Failures,
 }
 
+/// Every axis, the first to the last.
+const AXES: (Axis, Axis) = (Axis::Sync, Axis::Failures);
+
 impl Axis {
-    /// What is never slow, in microseconds: a machine that is merely busy does not get there for long.
-    fn floor_us(self) -> f64 {
+    /// What is never unusual, in microseconds or thousandths: a machine that is merely busy does not
+    /// get there for long.
+    fn floor(self) -> f64 {
         match self {
             Self::Sync | Self::Lag => 400_000.0,
             Self::RoundTrip => 500_000.0,
+            Self::Failures => 250.0,
+        }
+    }
+
+    /// A figure with its unit.
+    fn show(self, figure: u32) -> String {
+        match self {
+            Self::Failures => format!("{:.1} %", f64::from(figure) / 10.0),
+            Self::Sync | Self::Lag | Self::RoundTrip => {
+                format!("{:.1} ms", f64::from(figure) / 1_000.0)
+            }
         }
     }
 }
@@ -64,6 +81,7 @@ impl fmt::Display for Axis {
             Self::Sync => "syncs take",
             Self::Lag => "its timers come late by",
             Self::RoundTrip => "heartbeats take",
+            Self::Failures => "calls of it fail:",
         })
     }
 }
@@ -71,19 +89,18 @@ impl fmt::Display for Axis {
 /// Why a node is slow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slowness {
-    /// What is slow.
+    /// What is unusual.
     pub axis: Axis,
-    /// How long it took last, in microseconds.
-    pub took_us: u32,
-    /// How long it usually takes, in microseconds.
-    pub usual_us: u32,
+    /// What it was last, in microseconds or thousandths.
+    pub last: u32,
+    /// What is usual.
+    pub usual: u32,
 }
 
 impl fmt::Display for Slowness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = |us: u32| f64::from(us) / 1_000.0;
-        let (took, usual) = (ms(self.took_us), ms(self.usual_us));
-        write!(f, "{} {took:.0} ms, usually {usual:.1}", self.axis)
+        let Self { axis, last, usual } = *self;
+        write!(f, "{axis} {}, usually {}", axis.show(last), axis.show(usual))
     }
 }
 
@@ -92,12 +109,12 @@ impl fmt::Display for Slowness {
 pub struct Standing {
     /// What is looked at.
     pub axis: Axis,
-    /// What it was last, in microseconds.
-    pub last_us: u32,
+    /// What it was last, in microseconds or thousandths.
+    pub last: u32,
     /// What is usual.
-    pub usual_us: u32,
+    pub usual: u32,
     /// From where on it is unusual.
-    pub limit_us: u32,
+    pub limit: u32,
     /// Whether the node is slow for it.
     pub is_slow: bool,
 }
@@ -105,15 +122,15 @@ pub struct Standing {
 impl Standing {
     /// What must be so again.
     pub fn usual_again(&self) -> String {
-        format!("{} below {} ms", self.axis, self.limit_us / 1_000)
+        format!("{} below {}", self.axis, self.axis.show(self.limit))
     }
 }
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = |us: u32| f64::from(us) / 1_000.0;
-        let (last, usual, limit) = (ms(self.last_us), ms(self.usual_us), ms(self.limit_us));
-        write!(f, "{} {last:.1} ms, usually {usual:.1}, unusual from {limit:.0} on", self.axis)
+        let Self { axis, last, usual, limit, .. } = *self;
+        let (last, usual, limit) = (axis.show(last), axis.show(usual), axis.show(limit));
+        write!(f, "{axis} {last}, usually {usual}, unusual from {limit} on")
     }
 }
 
@@ -135,7 +152,7 @@ struct Track {
 impl Track {
     fn limit(&self, axis: Axis, config: &SlowConfig) -> f64 {
         let unusual = self.centre + config.spread * self.deviation;
-        if self.figures < config.young { axis.floor_us() } else { unusual.max(axis.floor_us()) }
+        if self.figures < config.young { axis.floor() } else { unusual.max(axis.floor()) }
     }
 
     fn take(&mut self, value: f64, axis: Axis, config: &SlowConfig) {
@@ -170,6 +187,8 @@ impl Track {
 pub struct Gauges {
     config: SlowConfig,
     tracks: BTreeMap<(NodeId, Axis), Track>,
+    /// The share of calls that fail, in thousandths.
+    failing: BTreeMap<NodeId, f64>,
 }
 
 impl Gauges {
@@ -184,24 +203,34 @@ impl Gauges {
         }
     }
 
-    /// Takes one figure, in microseconds.
-    pub fn take(&mut self, node: NodeId, axis: Axis, value_us: u32) {
+    /// Takes how many of the latest calls of a node have failed, in thousandths. Single ones are few,
+    /// so that it is their share over two seconds that counts.
+    pub fn take_failures(&mut self, node: NodeId, failed: u32) {
+        let share = self.failing.entry(node).or_default();
+        *share += (f64::from(failed) - *share) / 20.0;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "up to 1000")]
+        let share = *share as u32;
+        self.take(node, Axis::Failures, share);
+    }
+
+    /// Takes one figure, in microseconds or thousandths.
+    pub fn take(&mut self, node: NodeId, axis: Axis, figure: u32) {
         let config = self.config;
         let track = self.tracks.entry((node, axis)).or_default();
-        track.take(f64::from(value_us), axis, &config);
+        track.take(f64::from(figure), axis, &config);
     }
 
     /// Whether a node is slow, and in what.
     pub fn slowness(&self, node: NodeId) -> Option<Slowness> {
-        let own = self.tracks.range((node, Axis::Sync)..=(node, Axis::RoundTrip));
+        let own = self.tracks.range((node, AXES.0)..=(node, AXES.1));
         let slow =
             own.filter(|((_, axis), track)| track.slow && self.stands_out(node, *axis, track));
         let worst = slow.max_by(|(_, left), (_, right)| left.last.total_cmp(&right.last));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both fit")]
         worst.map(|((_, axis), track)| Slowness {
             axis: *axis,
-            took_us: track.last as u32,
-            usual_us: track.centre.max(0.0) as u32,
+            last: track.last as u32,
+            usual: track.centre.max(0.0) as u32,
         })
     }
 
@@ -217,14 +246,14 @@ impl Gauges {
 
     /// What is known of a node, by axis.
     pub fn standings(&self, node: NodeId) -> Vec<Standing> {
-        let own = self.tracks.range((node, Axis::Sync)..=(node, Axis::RoundTrip));
+        let own = self.tracks.range((node, AXES.0)..=(node, AXES.1));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "all fit")]
         let whole = |us: f64| us.max(0.0) as u32;
         let standing = |((_, axis), track): (&(NodeId, Axis), &Track)| Standing {
             axis: *axis,
-            last_us: whole(track.last),
-            usual_us: whole(track.centre),
-            limit_us: whole(track.limit(*axis, &self.config)),
+            last: whole(track.last),
+            usual: whole(track.centre),
+            limit: whole(track.limit(*axis, &self.config)),
             is_slow: track.slow && self.stands_out(node, *axis, track),
         };
         own.map(standing).collect()
@@ -233,6 +262,7 @@ impl Gauges {
     /// Forgets a node that has left, or a process that was started again.
     pub fn forget(&mut self, node: NodeId) {
         self.tracks.retain(|(known, _), _| *known != node);
+        self.failing.remove(&node);
     }
 }
 
@@ -286,8 +316,8 @@ mod tests {
         assert_eq!(gauges.slowness(NODE), None);
         feed(&mut gauges, 1, |_| 1_800_000);
         let slow = gauges.slowness(NODE).expect("it stalls");
-        assert_eq!((slow.axis, slow.took_us), (Axis::Sync, 1_800_000));
-        assert!(slow.usual_us < 10_000, "{slow:?}");
+        assert_eq!((slow.axis, slow.last), (Axis::Sync, 1_800_000));
+        assert!(slow.usual < 10_000, "{slow:?}");
         feed(&mut gauges, 99, |_| 2_000);
         assert!(gauges.slowness(NODE).is_some());
         feed(&mut gauges, 1, |_| 2_000);
@@ -331,5 +361,26 @@ mod tests {
         }
         let at = at.expect("it is flagged");
         assert!(2_000 + at * 200 < 450_000, "at {at}");
+    }
+
+    #[test]
+    fn a_node_that_answers_half_of_its_calls_is_not_well_and_one_lost_call_is_nothing() {
+        let mut gauges = Gauges::default();
+        let feed = |gauges: &mut Gauges, count: u32, failed: &dyn Fn(u32) -> u32| {
+            for nth in 0..count {
+                gauges.take_failures(NODE, failed(nth));
+                gauges.take_failures(NodeId(2), 0);
+            }
+        };
+        feed(&mut gauges, 1_000, &|nth| if nth % 100 == 0 { 1_000 } else { 0 });
+        assert_eq!(gauges.slowness(NODE), None);
+        feed(&mut gauges, 60, &|nth| nth % 2 * 1_000);
+        let words = gauges.slowness(NODE).expect("half of them fail").to_string();
+        assert!(
+            words.starts_with("calls of it fail: ") && words.contains(" %, usually "),
+            "{words}"
+        );
+        feed(&mut gauges, 140, &|_| 0);
+        assert_eq!(gauges.slowness(NODE), None, "well again");
     }
 }

@@ -61,6 +61,9 @@ pub trait Groups: Send + Sync {
 pub trait Peers: Send + Sync {
     /// Which there are.
     fn nodes(&self) -> Vec<NodeId>;
+    /// How many of this node's calls to a peer have failed since this was last asked, in
+    /// thousandths; `None` if none has ended.
+    fn failures(&self, node: NodeId) -> Option<u32>;
     /// Says that this node lives.
     fn beat(
         &self,

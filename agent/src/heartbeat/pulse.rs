@@ -273,9 +273,10 @@ impl Pulse {
         for change in state.detector.tick(now) {
             let silence = state.detector.heard_ago(now, change.node);
             state.scores.take(now, &change, silence);
-            self.tell_verdict(change);
+            let VerdictChange { node, before, verdict, restarted } = change;
+            self.tell(PulseEvent::Verdict { node, before, verdict, restarted });
         }
-        state.scores.settle(now);
+        state.judge_slowness(now);
         let peers = state.peer_facts(now);
         let groups: Vec<_> = held.iter().map(|held| held.group.clone()).collect();
         state.note_unled(now, &groups, &peers);
@@ -318,6 +319,7 @@ impl Pulse {
         let list = changed || state.sequence.is_multiple_of(BEATS_PER_LIST);
         let load = self.load_of(state, now);
         state.gauges.take_load(self.config.me, &load);
+        state.note_failures(now, |node| self.peers.failures(node));
         let dead = |node: &&NodeId| state.detector.verdict(now, **node).state == VerdictState::Dead;
         Heartbeat {
             from: self.config.me,
@@ -387,11 +389,6 @@ impl Pulse {
         };
         self.execute(actions);
         self.wake.notify_one();
-    }
-
-    fn tell_verdict(&self, change: VerdictChange) {
-        let VerdictChange { node, before, verdict, restarted } = change;
-        self.tell(PulseEvent::Verdict { node, before, verdict, restarted });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -316,6 +316,10 @@ impl Peers for LanePeers {
         self.0.nodes()
     }
 
+    fn failures(&self, node: NodeId) -> Option<u32> {
+        self.0.failures(node)
+    }
+
     fn beat(
         &self,
         node: NodeId,
@@ -327,6 +331,7 @@ impl Peers for LanePeers {
             let lane = lane?;
             let client = lane.client()?;
             let answer = client.beat(Deadline::after(wait).context(), heartbeat).await;
+            lane.count(answer.is_ok());
             if matches!(answer, Err(tarpc::client::RpcError::DeadlineExceeded)) {
                 lane.redial();
             }

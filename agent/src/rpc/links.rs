@@ -4,6 +4,7 @@
 //! that the process is gone.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -59,6 +60,15 @@ pub struct LaneSlot {
     redial: Arc<tokio::sync::Notify>,
     /// When the peer last answered on it.
     heard: Arc<Mutex<Duration>>,
+    /// Of all lanes to that peer.
+    tally: Arc<Tally>,
+}
+
+/// Calls that have ended since somebody last asked.
+#[derive(Debug, Default)]
+struct Tally {
+    answered: AtomicU32,
+    failed: AtomicU32,
 }
 
 impl LaneSlot {
@@ -75,6 +85,12 @@ impl LaneSlot {
     /// When the peer last answered.
     pub fn heard(&self) -> Duration {
         *self.heard.lock().expect("no holder of this lock panics")
+    }
+
+    /// A call has ended: with an answer, whatever it said, or without one.
+    pub fn count(&self, answered: bool) {
+        let ended = if answered { &self.tally.answered } else { &self.tally.failed };
+        ended.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Closes the connection: a call on it took too long.
@@ -128,6 +144,17 @@ impl Links {
         self.lane(node, lane)?.client()
     }
 
+    /// How many calls of a node have failed since this was last asked, in thousandths; `None` if
+    /// none has ended.
+    pub fn failures(&self, node: NodeId) -> Option<u32> {
+        let tally = self.lane(node, Lane::Heartbeat)?.tally;
+        let answered = tally.answered.swap(0, Ordering::Relaxed);
+        let failed = tally.failed.swap(0, Ordering::Relaxed);
+        let share = u64::from(failed) * 1_000;
+        let share = share.checked_div(u64::from(answered) + u64::from(failed))?;
+        u32::try_from(share).ok()
+    }
+
     /// The way of appends to a node.
     pub fn appends(&self, node: NodeId) -> Option<Appends> {
         self.lock().get(&node).map(|peer| peer.appends.clone())
@@ -146,10 +173,12 @@ impl Links {
     fn start(self: &Arc<Self>, node: NodeId, address: &str) -> Peer {
         let stop = self.ended.child_token();
         let (address, _) = watch::channel(address.to_owned());
+        let tally = Arc::<Tally>::default();
         let lanes = [Lane::Raft, Lane::Heartbeat, Lane::Bulk].map(|lane| {
             let (open, client) = watch::channel(None);
             let redial = Arc::new(tokio::sync::Notify::new());
-            let slot = LaneSlot { client, redial, heard: Arc::default() };
+            let tally = tally.clone();
+            let slot = LaneSlot { client, redial, heard: Arc::default(), tally };
             let keeper = Keeper {
                 links: self.clone(),
                 node,

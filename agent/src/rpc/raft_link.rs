@@ -116,6 +116,7 @@ impl Waiting {
     /// The call has ended by itself.
     fn end(mut self, answered: bool) {
         let now = self.links.now();
+        self.slot.count(answered);
         if answered {
             self.slot.hear(now);
         }

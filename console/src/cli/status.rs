@@ -116,6 +116,16 @@ impl Status {
                 ),
             );
         }
+        let Score { slow_right, slow_wrong, lead_median_us, .. } = self.detector;
+        if slow_right + slow_wrong > 0 {
+            let lead = lead_median_us.map_or(String::new(), |lead| {
+                format!(", {} before a node died (median)", format::micros(lead))
+            });
+            format::append(
+                &mut text,
+                format_args!("held slow: {slow_right} right, {slow_wrong} wrong{lead}\n"),
+            );
+        }
         for sentence in &self.attention {
             format::append(&mut text, format_args!("- {sentence}\n"));
         }

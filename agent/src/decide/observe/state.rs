@@ -95,7 +95,8 @@ fn disk_words(used: Option<u64>, total: Option<u64>) -> String {
 }
 
 /// Whether the node goes and comes: whoever did so too often must be up for a while before it gets
-/// anything new, and twice as long with each time more.
+/// anything new, and twice as long with each time more. A policy that only advises says so, and lets
+/// it have what it gets.
 pub(super) fn note_steadiness(
     seen: &mut NodeObserved,
     before: Option<&NodeObserved>,
@@ -114,7 +115,8 @@ pub(super) fn note_steadiness(
     seen.downs.drain(..first);
     let downs = seen.downs.len();
     let most = usize::from(flapping.downs);
-    if downs < most || policy.rules.flapping == Rule::Observe {
+    let rule = policy.rules.flapping;
+    if downs < most || rule == Rule::Observe {
         return;
     }
     let doublings = u32::try_from(downs - most).unwrap_or(u32::MAX).min(6);
@@ -122,11 +124,14 @@ pub(super) fn note_steadiness(
     // It counts from when it was back.
     let since = before.filter(|before| lives(before.state)).map(|before| before.since_unix_ms);
     let until = since.unwrap_or(now_unix_ms).saturating_add(hold_ms);
-    if !lives(seen.state) || until > now_unix_ms {
+    let acts = rule == Rule::Act;
+    if acts && (!lives(seen.state) || until > now_unix_ms) {
         seen.unsteady_until = Some(until);
     }
     if lives(seen.state) && until > now_unix_ms {
         let left = (until - now_unix_ms).div_ceil(1_000);
-        seen.why = format!("went down {downs} times: gets nothing new for {left} s; {}", seen.why);
+        let gets = if acts { "gets" } else { "should get" };
+        seen.why =
+            format!("went down {downs} times: {gets} nothing new for {left} s; {}", seen.why);
     }
 }

@@ -45,7 +45,7 @@ impl Case<'_> {
         let down = self.observed.in_state_ms(node);
         let over = self.observed.state(node) == NodeState::Down && down > self.grace_ms();
         let maintained = || self.facts.recovery.maintains(node, self.observed.at_unix_ms);
-        (over && maintained().is_none()).then_some(down)
+        (self.replaces_lost && over && maintained().is_none()).then_some(down)
     }
 
     /// Which rule stands behind whatever is done for this shard.

@@ -68,6 +68,33 @@ impl State {
         }
     }
 
+    /// Takes how many calls of each peer have failed. Of one that is held dead all do.
+    pub(super) fn note_failures(
+        &mut self,
+        now: Duration,
+        failures: impl Fn(NodeId) -> Option<u32>,
+    ) {
+        for node in self.records.keys() {
+            let failed = failures(*node);
+            if let Some(failed) = failed.filter(|_| !self.is_dead(now, *node)) {
+                self.gauges.take_failures(*node, failed);
+            }
+        }
+    }
+
+    /// Remembers who is held slow, to tell later whether rightly.
+    pub(super) fn judge_slowness(&mut self, now: Duration) {
+        let alive = self.records.keys().filter(|node| !self.is_dead(now, **node));
+        for node in alive.copied().collect::<Vec<_>>() {
+            self.scores.take_slow(now, node, self.gauges.slowness(node).is_some());
+        }
+        self.scores.settle(now);
+    }
+
+    fn is_dead(&self, now: Duration, node: NodeId) -> bool {
+        self.detector.verdict(now, node).state == VerdictState::Dead
+    }
+
     pub(super) fn peer_facts(&self, now: Duration) -> PeerFactsMap {
         let facts = |(node, record): (&NodeId, &PeerRecord)| {
             let facts = PeerFacts {

@@ -66,7 +66,8 @@ fn witness(steps: Vec<Dialled>) -> mpsc::UnboundedReceiver<Evidence> {
     identity.join(ClusterId(7), ME);
     let (links, seen) = Links::new(env, identity, CancellationToken::new());
     let (open, client) = watch::channel(None);
-    let slot = LaneSlot { client, redial: Arc::default(), heard: Arc::default() };
+    let (redial, heard, tally) = <(Arc<_>, Arc<_>, Arc<_>)>::default();
+    let slot = LaneSlot { client, redial, heard, tally };
     let (address, addressed) = watch::channel("peer".to_owned());
     let lane = Lane::Heartbeat;
     let keeper = Keeper { links, node: PEER, lane, address: addressed, open, slot };
