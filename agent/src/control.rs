@@ -10,6 +10,7 @@ mod keyspace;
 pub mod leader;
 pub mod observer;
 pub mod operator;
+mod plan;
 pub mod ports;
 mod reconcile;
 mod recovery;

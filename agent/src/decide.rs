@@ -6,6 +6,7 @@
 pub mod balance;
 pub mod blast;
 pub mod budget;
+pub mod course;
 pub mod detector;
 pub mod dossier;
 pub mod elector;

@@ -18,6 +18,8 @@ pub struct PlanView {
     pub policy: RecoveryPolicy,
     /// What is due, what waits for a word, what an operator does not want: in that order.
     pub steps: Vec<StepView>,
+    /// What has ended of late, the latest first; known to the controller alone.
+    pub ended: Vec<StepView>,
     /// Shards for which nothing is done, and why.
     pub declined: Vec<(ShardId, String)>,
     /// What is to be done later.
@@ -43,6 +45,12 @@ pub struct StepView {
     pub rule: Option<String>,
     /// How it stands.
     pub status: StepStatus,
+    /// Since when, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+    /// How often it was begun.
+    pub tries: u32,
+    /// What has kept it from being done.
+    pub trouble: Option<String>,
 }
 
 /// How a step stands.
@@ -50,7 +58,17 @@ pub struct StepView {
 #[serde(rename_all = "lowercase")]
 pub enum StepStatus {
     /// The controller does it as soon as it can.
-    Due,
+    Created,
+    /// It is being done.
+    Started,
+    /// It is done.
+    Success,
+    /// It is not due any more.
+    Cancelled,
+    /// Another step of the shard is due instead.
+    Replaced,
+    /// It was not done in time.
+    Timeout,
     /// It waits for `plan apply`.
     Advised,
     /// An operator has said no.

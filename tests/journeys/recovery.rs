@@ -51,8 +51,9 @@ fn a_policy_that_advises_waits_for_a_word_and_is_kept_in_versions() {
     assert_eq!(word["done"], true, "{word}");
     wait_for("it is done", SOON, || {
         let plan = cluster.ask(&["plan", "show"]);
-        let same = |it: &Value| it["name"] == step.as_str();
-        (!plan["steps"].as_array()?.iter().any(same)).then_some(())
+        let same = |it: &&Value| it["name"] == step.as_str();
+        let ended = plan["ended"].as_array()?.iter().find(same)?;
+        (ended["status"] == "success" && ended["tries"].as_u64() >= Some(1)).then_some(())
     });
     let unknown = cluster.run(&["plan", "apply", "s9.add.9", "--yes"]).expect(1);
     assert!(unknown.stderr.contains("plan show"), "{}", unknown.stderr);

@@ -82,6 +82,7 @@ impl Controller {
             if !self.operator.observer.is_controller() {
                 self.leads_since = None;
                 self.stop_restoring();
+                self.operator.course().hand_over();
                 if now.saturating_sub(looked) >= LOOK_EVERY {
                     looked = now;
                     self.operator.observer.observe();
@@ -116,8 +117,10 @@ impl Controller {
         let plan = plan_now(facts, observed, &policy);
         self.note_declined(now, &plan);
         let p99 = observed.nodes.values().filter_map(|node| node.load.as_ref()?.write_p99_us).max();
+        self.operator.course().due(observed.at_unix_ms, &plan.steps);
         let (steps, waiting) = self.budget.admit(now, &policy, p99, plan.steps);
         for (step, why) in waiting {
+            self.operator.course().wait(&step, &why);
             self.note(now, step.shard, why);
         }
         // A hand-over that failed held writes for a moment: the next one is not for a while.
@@ -128,7 +131,7 @@ impl Controller {
         let acting = steps.iter().map(|next| step::act(&self.operator, facts, observed, next, by));
         let done = join_all(acting).await;
         for (next, done) in steps.into_iter().zip(done) {
-            if !done && hands_over(next) {
+            if done.is_err() && hands_over(next) {
                 self.rested.insert(next.shard, now + REST);
             }
         }

@@ -19,6 +19,7 @@ use super::system::System;
 use super::{backup, keyspace, removal, restore, salvage};
 use crate::config::Config;
 use crate::decide::blast;
+use crate::decide::course::Course;
 use crate::decide::explain::candidates;
 use crate::env::Env;
 
@@ -45,6 +46,8 @@ pub struct Operator {
     pub observer: Arc<Observer>,
     /// What was said about which act.
     pub preflights: Mutex<VecDeque<(Action, Preflight)>>,
+    /// How this node's steps go while it is the controller.
+    pub course: Mutex<Course>,
 }
 
 impl Operator {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use evenkeel_shared::error::{AdminError, StoreError};
 use evenkeel_shared::explain::Explanation;
-use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
-use evenkeel_shared::plan::{PlanView, StepStatus, StepView};
+use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::service::peer::{LeaderOrder, LeaderReply};
 use evenkeel_shared::view::{
     ClusterFacts, Maintenance, RecoveryChange, ReplicaRole, SystemCommand,
@@ -13,7 +12,6 @@ use evenkeel_shared::view::{
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::stream::{self, StreamExt};
 
-use super::controller::plan_now;
 use super::operator::{LOOK_AGAIN, Operator};
 use super::step;
 use crate::decide::blast;
@@ -194,7 +192,8 @@ impl Operator {
             if let Some(kind) = kind {
                 let step =
                     Step::new(shard, seen.epoch, kind, "an operator asked for it".to_owned());
-                step::act(self, &facts, &observed, &step, by).await;
+                // What was not done is decided anew, on what is true then.
+                let _ = step::act(self, &facts, &observed, &step, by).await;
             }
             if by.is_over() {
                 let why = format!("the copy on {} has not gone yet: ask again", self.name(node));
@@ -236,39 +235,6 @@ impl Operator {
         let journal = self.observer.all_events();
         let said = explain(&facts, &observed, shard, &journal);
         said.ok_or_else(|| AdminError::NotFound { what: format!("shard {shard}") })
-    }
-
-    /// What the controller would do now; any node can tell.
-    pub fn plan(&self) -> PlanView {
-        let (facts, observed) = self.observer.observe();
-        let policy = facts.recovery.policy();
-        let plan = plan_now(&facts, &observed, &policy);
-        let view = |status| {
-            let facts = &facts;
-            move |step: &Step| StepView {
-                name: step.name(),
-                shard: step.shard,
-                what: step::describe(facts, &step.kind),
-                cause: step.cause.clone(),
-                price_bytes: step.price_bytes,
-                inverse: step.inverse.clone(),
-                rule: step.rule.map(|rule| rule.to_string()),
-                status,
-            }
-        };
-        let mut steps: Vec<StepView> = plan.steps.iter().map(view(StepStatus::Due)).collect();
-        steps.extend(plan.advised.iter().map(view(StepStatus::Advised)));
-        steps.extend(plan.held.iter().map(view(StepStatus::Held)));
-        let system = observed.shards.get(&ShardId::SYSTEM);
-        PlanView {
-            revision: facts.revision,
-            controller: system.and_then(|seen| seen.leader).map(ReplicaId::node),
-            version: facts.recovery.version(),
-            policy,
-            steps,
-            declined: plan.declined,
-            scheduled: facts.recovery.scheduled.clone(),
-        }
     }
 }
 

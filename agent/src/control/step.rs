@@ -9,17 +9,31 @@ use evenkeel_shared::wire::deadline::Deadline;
 
 use super::operator::Operator;
 use super::system::System;
+use crate::decide::course::Undone;
 use crate::decide::facts::{Observed, name};
 use crate::decide::plan::{Step, StepKind};
 
-/// Does one step and writes down what came of it; whether it was done.
+/// Does one step and writes down what came of it.
 pub(super) async fn act(
     operator: &Operator,
     facts: &ClusterFacts,
     observed: &Observed,
     step: &Step,
     by: Deadline,
-) -> bool {
+) -> Result<(), Undone> {
+    operator.course().begin(operator.env.clock.unix_ms(), step);
+    let done = attempt(operator, facts, observed, step, by).await;
+    operator.course().end(operator.env.clock.unix_ms(), step, done.clone());
+    done
+}
+
+async fn attempt(
+    operator: &Operator,
+    facts: &ClusterFacts,
+    observed: &Observed,
+    step: &Step,
+    by: Deadline,
+) -> Result<(), Undone> {
     let begun = operator.env.clock.now();
     let outcome = carry_out(&operator.system, observed, step, by).await;
     let took = operator.env.clock.now().saturating_sub(begun);
@@ -33,14 +47,14 @@ pub(super) async fn act(
         Err(error) => {
             // It is decided anew in the next round, on what is true then.
             tracing::debug!(%error, step = what, "step not done");
-            return false;
+            return Err(Undone { why: error.to_string(), timed_out: by.is_over() });
         }
     };
     line.shard = Some(step.shard);
     line.why.clone_from(&step.cause);
     line.took_us = u64::try_from(took.as_micros()).ok();
     operator.journal.write(line);
-    true
+    Ok(())
 }
 
 async fn carry_out(

@@ -7,7 +7,7 @@
 //! that they have asked for. It accepts connections, and hands them to the rest of the process.
 //!
 //! Invariant: a number means another descriptor here than there. The thread touches only what it
-//! was sent or has accepted, gives nothing away but by sending it, and writes no log.
+//! was sent or has accepted, gives nothing away but by sending it, writes no log and takes no signal.
 
 mod message;
 mod thread;

@@ -55,6 +55,7 @@ impl Control {
         let observer =
             Arc::new(Observer::new(myself, env.clock.clone(), pulse, groups, system_group));
         let operator = Arc::new(Operator {
+            course: Mutex::default(),
             env: (*env).clone(),
             config: (*config).clone(),
             system: system.clone(),

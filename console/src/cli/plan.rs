@@ -46,6 +46,7 @@ struct PlanRow<'a> {
     controller: Option<String>,
     policy_version: u32,
     steps: &'a [StepView],
+    ended: &'a [StepView],
     declined: Vec<DeclinedRow>,
     scheduled: Vec<ScheduledRow>,
 }
@@ -125,6 +126,7 @@ fn show(session: &Session, plan: &PlanView, view: &ClusterView) -> Result<Exit, 
             controller,
             policy_version: plan.version,
             steps: &plan.steps,
+            ended: &plan.ended,
             declined: declined.collect(),
             scheduled,
         })?;
@@ -137,6 +139,10 @@ fn show(session: &Session, plan: &PlanView, view: &ClusterView) -> Result<Exit, 
         controller.as_deref().unwrap_or("nobody: there is no controller")
     );
     text.push_str(&steps(&plan.steps));
+    if !plan.ended.is_empty() {
+        text.push_str("\nended of late:\n");
+        text.push_str(&steps(&plan.ended));
+    }
     for (shard, why) in &plan.declined {
         format::append(&mut text, format_args!("{shard}: nothing is done: {why}\n"));
     }
@@ -156,6 +162,8 @@ fn steps(steps: &[StepView]) -> String {
     let mut table = Table::new(&[
         ("STEP", Align::Left),
         ("STATUS", Align::Left),
+        ("SINCE", Align::Left),
+        ("TRIES", Align::Right),
         ("RULE", Align::Left),
         ("MOVES", Align::Right),
         ("WHAT", Align::Left),
@@ -164,17 +172,28 @@ fn steps(steps: &[StepView]) -> String {
     ]);
     for step in steps {
         let status = match step.status {
-            StepStatus::Due => "due",
+            StepStatus::Created => "created",
+            StepStatus::Started => "started",
+            StepStatus::Success => "success",
+            StepStatus::Cancelled => "cancelled",
+            StepStatus::Replaced => "replaced",
+            StepStatus::Timeout => "TIMEOUT",
             StepStatus::Advised => "ADVISED",
             StepStatus::Held => "held",
+        };
+        let why = match &step.trouble {
+            Some(trouble) => format!("{}; not yet: {trouble}", step.cause),
+            None => step.cause.clone(),
         };
         table.row([
             step.name.clone(),
             status.to_owned(),
+            format::known(format::rfc3339(step.since_unix_ms)),
+            step.tries.to_string(),
             format::known(step.rule.clone()),
             format::bytes(step.price_bytes),
             step.what.clone(),
-            step.cause.clone(),
+            why,
             step.inverse.clone(),
         ]);
     }

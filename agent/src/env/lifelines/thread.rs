@@ -8,6 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::SigSet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
@@ -32,7 +33,8 @@ pub fn keep_while<T: Send + 'static>(
         let alone: io::Result<()> = told.recv().map_err(io::Error::other).flatten();
         rest(alone.map(|()| Line(far)))
     })?;
-    let alone = unshare(CloneFlags::CLONE_FILES);
+    // A handler of signals writes to a descriptor of the others: it must never run here.
+    let alone = SigSet::all().thread_block().and_then(|()| unshare(CloneFlags::CLONE_FILES));
     tell.send(alone.map_err(io::Error::from)).map_err(io::Error::other)?;
     if alone.is_ok() && Keeper::new(near).run().is_err() {
         // Nobody would be let in any more, and nobody told: better to be started again.

@@ -72,6 +72,7 @@ impl Admin for Fake {
             version: 0,
             policy: RecoveryPolicy::default(),
             steps: Vec::new(),
+            ended: Vec::new(),
             declined: Vec::new(),
             scheduled: Vec::new(),
         }
