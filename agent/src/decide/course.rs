@@ -144,8 +144,9 @@ mod tests {
     fn a_step_is_created_started_and_succeeds() {
         let mut course = Course::default();
         let step = add(1, 4);
-        course.due(10, &[step.clone()]);
-        course.due(20, &[step.clone()]);
+        let due = std::slice::from_ref(&step);
+        course.due(10, due);
+        course.due(20, due);
         let known = course.of("s1.add.4").expect("it is due");
         assert_eq!((known.status, known.since_unix_ms), (StepStatus::Created, 10));
         course.begin(30, &step);

@@ -114,5 +114,5 @@ fn a_vote_that_is_not_written_down_is_caught() {
 
 #[test]
 fn a_retry_that_is_applied_again_is_caught() {
-    catches("apply-twice", "linear", 2);
+    catches("apply-twice", "linear", 4);
 }
