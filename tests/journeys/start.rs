@@ -19,6 +19,9 @@ fn agents_started_in_any_order_form_one_healthy_cluster() {
     assert_eq!(status["shards"]["unavailable"], 0, "{status}");
 
     for agent in 0..3 {
+        // Each goes by what it has heard itself, which may be a moment later.
+        let healthy = ["wait", "--until", "healthy", "--nodes", "3", "--timeout", "60s"];
+        cluster.run_at(agent, &healthy).expect(0);
         let seen = cluster.run_at(agent, &["status", "--json"]).expect(0).json();
         assert_eq!(seen["cluster"], status["cluster"], "every agent is in the same cluster");
     }
