@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use evenkeel_shared::limits::CONNECTIONS_MAX;
 use evenkeel_shared::wire::transport::{BoxStream, Dial};
 use futures::future::BoxFuture;
 use tokio::io::Interest;
@@ -32,8 +33,9 @@ use message::{Message, Word};
 
 pub use thread::keep_while;
 
-/// Connections that were accepted and that nobody has taken yet.
-const ACCEPTED_MAX: usize = 64;
+/// Connections of one listener that were accepted and that nobody has taken yet; more are closed. A
+/// listener that is not served yet must not hold up the others.
+const ACCEPTED_MAX: usize = CONNECTIONS_MAX;
 
 /// The line to the thread that keeps them, before there is a runtime.
 pub struct Line(std::os::unix::net::UnixDatagram);
@@ -52,7 +54,7 @@ impl Line {
             let read = || Message::receive(control.as_fd());
             loop {
                 match control.async_io(Interest::READABLE, read).await {
-                    Ok(message) => reading.take(message).await,
+                    Ok(message) => reading.take(message),
                     Err(error) => {
                         tracing::error!(%error, "nothing more is heard of the listeners");
                         return;
@@ -100,18 +102,16 @@ impl Shared {
         let _ = self.words.send(Message { word, number, of: 0, socket });
     }
 
-    async fn take(&self, Message { word, number, of, socket }: Message) {
+    fn take(&self, Message { word, number, of, socket }: Message) {
         match word {
             Word::Accepted => {
                 let listener = self.lock().listeners.get(&of).cloned();
                 // Without room in this process's table the message comes without its descriptor.
                 let full = || io::Error::from(rustix::io::Errno::MFILE);
                 let socket = socket.map(|socket| (number, socket)).ok_or_else(full);
-                let taken = match listener {
-                    Some(listener) => socket.is_ok() & listener.send(socket).await.is_ok(),
-                    None => false,
-                };
-                if !taken {
+                let is_whole = socket.is_ok();
+                let taken = listener.is_some_and(|listener| listener.try_send(socket).is_ok());
+                if !(is_whole && taken) {
                     self.say(Word::Close, number, None);
                 }
             }

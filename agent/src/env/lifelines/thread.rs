@@ -49,8 +49,12 @@ struct Leave(UnixDatagram);
 impl Drop for Leave {
     fn drop(&mut self) {
         let leave = Message { word: Word::Leave, number: 0, of: 0, socket: None };
-        // The keeper may have gone: there was nothing to keep.
-        let _ = leave.send(self.0.as_fd());
+        // It must arrive, however much is to be closed before it. If there was nothing to keep,
+        // nobody hears it, and there is room.
+        if self.0.set_nonblocking(false).is_ok() {
+            // Both ends are open for as long as the process lives.
+            let _ = send_whole(&self.0, &leave);
+        }
     }
 }
 
@@ -165,11 +169,16 @@ impl Keeper {
     }
 
     fn tell(&self, message: &Message) -> io::Result<()> {
-        loop {
-            match message.send(self.control.as_fd()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                sent => return sent,
-            }
+        send_whole(&self.control, message)
+    }
+}
+
+/// Waits for room, whatever signals come meanwhile.
+fn send_whole(control: &UnixDatagram, message: &Message) -> io::Result<()> {
+    loop {
+        match message.send(control.as_fd()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            sent => return sent,
         }
     }
 }
