@@ -11,7 +11,7 @@ use evenkeel_shared::view::{BackupRecord, ShardPhase, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::{StreamExt, TryStreamExt};
 
-use super::operator::Operator;
+use super::operator::{LOOK_AGAIN, Operator};
 use crate::backup::Archive;
 
 /// How far ahead of now the cut lies: every leader must hear of it before its time comes.
@@ -34,15 +34,24 @@ pub(super) async fn create(
         .values()
         .filter(|shard| !shard.id.is_system() && shard.phase == ShardPhase::Serving);
     let shards: Vec<ShardId> = serving.map(|shard| shard.id).collect();
-    let now_ms = operator.env.clock.unix_ms();
-    let cut = Hlc::from_unix_ms(now_ms + CUT_AHEAD_MS);
-    let images = futures::stream::iter(shards)
-        .map(|shard| image(operator, shard, cut, archive))
-        .buffered(IMAGES_AT_ONCE.max(facts.shards.len()));
-    let images: Vec<ShardImage> = images.try_collect().await?;
-
-    let record = (BackupKind::Full, images);
-    write_at(operator, (&store, archive), record, cut, by).await
+    loop {
+        let now_ms = operator.env.clock.unix_ms();
+        let cut = Hlc::from_unix_ms(now_ms + CUT_AHEAD_MS);
+        let images = futures::stream::iter(shards.clone())
+            .map(|shard| image(operator, shard, cut, archive))
+            .buffered(IMAGES_AT_ONCE.max(shards.len()));
+        let images: Vec<ShardImage> = images.try_collect().await?;
+        // A new shard that has not been told its slots yet: nothing could be restored from this.
+        let Some(new) = images.iter().find(|image| image.slots.is_empty()) else {
+            let record = (BackupKind::Full, images);
+            return write_at(operator, (&store, archive), record, cut, by).await;
+        };
+        if by.is_over() {
+            let why = format!("{} has not been told its slots yet: try again", new.shard);
+            return Err(StoreError::Unavailable { why });
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// Writes down what images make up, as of now; gives back the backup's record.

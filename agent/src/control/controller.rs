@@ -128,6 +128,7 @@ impl Controller {
         let hands_over = |next: &Step| matches!(next.kind, StepKind::TransferLeader { .. });
         let rests = |next: &&Step| hands_over(next) && self.rested.contains_key(&next.shard);
         let steps: Vec<&Step> = steps.iter().filter(|next| !rests(next)).collect();
+        let by = Deadline::after(STEP_MAX);
         let acting = steps.iter().map(|next| step::act(&self.operator, facts, observed, next, by));
         let done = join_all(acting).await;
         for (next, done) in steps.into_iter().zip(done) {

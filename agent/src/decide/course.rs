@@ -1,9 +1,10 @@
 //! How the controller's steps go, each from when it is first due until it has ended.
 //!
-//! Invariant: of every step that was due one end is told, and none twice.
+//! Invariant: of every step that was due one end is told; one that was late is told of before, once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::plan::StepStatus;
 
 use super::plan::Step;
@@ -49,9 +50,11 @@ impl Course {
         let names: BTreeSet<String> = steps.iter().map(Step::name).collect();
         let gone: Vec<String> =
             self.open.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        let new = |step: &&Step| !self.open.contains_key(&step.name());
+        let new: BTreeSet<ShardId> = steps.iter().filter(new).map(|step| step.shard).collect();
         for name in gone {
             let shard = self.open.get(&name).map(|known| known.step.shard);
-            let replaced = steps.iter().any(|step| Some(step.shard) == shard);
+            let replaced = shard.is_some_and(|shard| new.contains(&shard));
             let status = if replaced { StepStatus::Replaced } else { StepStatus::Cancelled };
             self.close(now, &name, status);
         }
@@ -79,21 +82,31 @@ impl Course {
         if let Some(known) = self.open.get_mut(&step.name()) {
             (known.status, known.since_unix_ms) = (StepStatus::Started, now);
             known.tries += 1;
+            known.trouble = None;
         }
     }
 
-    /// It is done, or not: then it is due still, unless its time is over.
+    /// It is done, or not: then it is due still. That its time was over is told, too, of the first
+    /// try of which it was.
     pub fn end(&mut self, now: u64, step: &Step, outcome: Result<(), Undone>) {
         let name = step.name();
         match outcome {
             Ok(()) => self.close(now, &name, StepStatus::Success),
             Err(Undone { why, timed_out }) => {
+                let Some(known) = self.open.get_mut(&name) else { return };
+                known.trouble = Some(why);
+                let told =
+                    |it: &Tracked| it.step.name() == name && it.status == StepStatus::Timeout;
+                if timed_out && !self.ended.iter().any(told) {
+                    let late = Tracked {
+                        status: StepStatus::Timeout,
+                        since_unix_ms: now,
+                        ..known.clone()
+                    };
+                    self.keep(late);
+                }
                 if let Some(known) = self.open.get_mut(&name) {
                     (known.status, known.since_unix_ms) = (StepStatus::Created, now);
-                    known.trouble = Some(why);
-                }
-                if timed_out {
-                    self.close(now, &name, StepStatus::Timeout);
                 }
             }
         }
@@ -117,10 +130,14 @@ impl Course {
     fn close(&mut self, now: u64, name: &str, status: StepStatus) {
         let Some(mut known) = self.open.remove(name) else { return };
         (known.status, known.since_unix_ms) = (status, now);
+        self.keep(known);
+    }
+
+    fn keep(&mut self, ended: Tracked) {
         if self.ended.len() >= ENDED_MAX {
             self.ended.pop_front();
         }
-        self.ended.push_back(known);
+        self.ended.push_back(ended);
     }
 }
 

@@ -18,6 +18,10 @@ use evenkeel_shared::limits::HEARTBEAT_INTERVAL;
 
 use self::window::{Prior, Window};
 
+/// What a process said just before it was gone may be read for so long after: a heartbeat that was on
+/// its way. Whoever goes on speaking lives, though it lets nobody in.
+const STRAY: Duration = Duration::from_millis(100);
+
 /// The detector's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct DetectorConfig {
@@ -186,6 +190,9 @@ impl Detector {
             return;
         }
         let same_process = peer.incarnation == Some(incarnation);
+        if same_process && peer.refused.is_some_and(|at| now.saturating_sub(at) < STRAY) {
+            return;
+        }
         if !same_process {
             peer.restarted = peer.incarnation.is_some();
             peer.incarnation = Some(incarnation);

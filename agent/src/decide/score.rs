@@ -58,6 +58,10 @@ impl Scores {
     /// A verdict has changed; `silence` is how long the node had not been heard, if it ever was.
     pub fn take(&mut self, now: Duration, change: &VerdictChange, silence: Option<Duration>) {
         let is_dead = change.verdict.state == VerdictState::Dead;
+        if change.restarted && self.slow.remove(&change.node).is_some() {
+            // Its process was gone, seen or not.
+            self.slow_right += 1;
+        }
         if is_dead && change.before != VerdictState::Dead {
             // Who was never heard is no news.
             let Some(silence) = silence else { return };
@@ -93,6 +97,12 @@ impl Scores {
             Some((_, over)) if is_slow => *over = None,
             _ => {}
         }
+    }
+
+    /// A node has left.
+    pub fn forget(&mut self, node: NodeId) {
+        self.open.remove(&node);
+        self.slow.remove(&node);
     }
 
     /// Closes what is certain by now.

@@ -21,7 +21,6 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use evenkeel_shared::limits::CONNECTIONS_MAX;
 use evenkeel_shared::wire::transport::{BoxStream, Dial};
 use futures::future::BoxFuture;
 use tokio::io::Interest;
@@ -33,9 +32,9 @@ use message::{Message, Word};
 
 pub use thread::keep_while;
 
-/// Connections of one listener that were accepted and that nobody has taken yet; more are closed. A
-/// listener that is not served yet must not hold up the others.
-const ACCEPTED_MAX: usize = CONNECTIONS_MAX;
+/// Connections of one listener that were accepted and that nobody has taken yet; more are closed, for
+/// one listener must not hold up the others.
+const ACCEPTED_MAX: usize = 1_024;
 
 /// The line to the thread that keeps them, before there is a runtime.
 pub struct Line(std::os::unix::net::UnixDatagram);
@@ -88,8 +87,10 @@ struct Shared {
 #[derive(Default)]
 struct Listening {
     last: u64,
-    listeners: BTreeMap<u64, mpsc::Sender<io::Result<(u64, OwnedFd)>>>,
+    listeners: BTreeMap<u64, mpsc::Sender<(u64, OwnedFd)>>,
     lifelines: BTreeMap<u64, oneshot::Sender<()>>,
+    /// The last connection came without its descriptor: this process's table is full.
+    full: bool,
 }
 
 impl Shared {
@@ -105,13 +106,18 @@ impl Shared {
     fn take(&self, Message { word, number, of, socket }: Message) {
         match word {
             Word::Accepted => {
-                let listener = self.lock().listeners.get(&of).cloned();
-                // Without room in this process's table the message comes without its descriptor.
-                let full = || io::Error::from(rustix::io::Errno::MFILE);
-                let socket = socket.map(|socket| (number, socket)).ok_or_else(full);
-                let is_whole = socket.is_ok();
-                let taken = listener.is_some_and(|listener| listener.try_send(socket).is_ok());
-                if !(is_whole && taken) {
+                let (listener, is_news) = {
+                    let mut kept = self.lock();
+                    let was_full = std::mem::replace(&mut kept.full, socket.is_none());
+                    (kept.listeners.get(&of).cloned(), kept.full && !was_full)
+                };
+                if is_news {
+                    tracing::warn!("out of descriptors: connections are turned away");
+                }
+                let taken = listener
+                    .zip(socket)
+                    .is_some_and(|(listener, socket)| listener.try_send((number, socket)).is_ok());
+                if !taken {
                     self.say(Word::Close, number, None);
                 }
             }
@@ -178,15 +184,16 @@ impl Net for KeptTcp {
                 kept.listeners.insert(number, sender);
                 number
             };
-            shared.say(Word::Listen, number, Some(listener.into()));
-            let kept = Kept { shared, number };
-            Ok(Box::new(KeptListener { accepted, local, kept }) as Box<dyn Listener>)
+            let (socket, kept) = (Some(listener.into()), Kept { shared, number });
+            Ok(Box::new(KeptListener { socket, accepted, local, kept }) as Box<dyn Listener>)
         })
     }
 }
 
 struct KeptListener {
-    accepted: mpsc::Receiver<io::Result<(u64, OwnedFd)>>,
+    /// Until it is served: so long the kernel keeps callers waiting.
+    socket: Option<OwnedFd>,
+    accepted: mpsc::Receiver<(u64, OwnedFd)>,
     local: SocketAddr,
     kept: Kept,
 }
@@ -194,8 +201,11 @@ struct KeptListener {
 impl Listener for KeptListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>> {
         Box::pin(async move {
+            if let Some(socket) = self.socket.take() {
+                self.kept.shared.say(Word::Listen, self.kept.number, Some(socket));
+            }
             let ended = || io::Error::other("the thread that keeps the listeners has ended");
-            let (number, socket) = self.accepted.recv().await.ok_or_else(ended)??;
+            let (number, socket) = self.accepted.recv().await.ok_or_else(ended)?;
             let kept = Kept { shared: self.kept.shared.clone(), number };
             let stream = tokio::net::TcpStream::from_std(std::net::TcpStream::from(socket))?;
             Ok(Accepted { kept: Some(kept), ..greet(stream)? })

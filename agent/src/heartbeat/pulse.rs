@@ -274,6 +274,9 @@ impl Pulse {
             let silence = state.detector.heard_ago(now, change.node);
             state.scores.take(now, &change, silence);
             let VerdictChange { node, before, verdict, restarted } = change;
+            if verdict.state == VerdictState::Dead {
+                state.gauges.forget(node);
+            }
             self.tell(PulseEvent::Verdict { node, before, verdict, restarted });
         }
         state.judge_slowness(now);

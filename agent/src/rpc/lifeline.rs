@@ -23,13 +23,12 @@ pub(super) async fn watch(links: Arc<Links>, node: NodeId, mut address: watch::R
         let hello = links.identity.hello(Service::Lifeline);
         match timeout(DIAL_MAX, call(links.env.net.as_ref(), &to, hello)).await {
             Ok(Ok((_, mut frames))) => {
+                let Some(lane) = links.lane(node, Lane::Heartbeat) else { return };
                 tokio::select! {
                     // Nothing is said on it, so this is its end.
-                    _ = frames.next() => {
-                        if let Some(lane) = links.lane(node, Lane::Heartbeat) {
-                            lane.redial();
-                        }
-                    }
+                    _ = frames.next() => lane.redial(),
+                    // What broke the one may have broken the other, and nothing tells.
+                    () = lane.reopened() => {}
                     changed = address.changed() => if changed.is_err() { return },
                 }
             }

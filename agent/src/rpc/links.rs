@@ -77,6 +77,19 @@ impl LaneSlot {
         self.client.borrow().clone()
     }
 
+    /// Ends once another connection has been opened.
+    pub(super) async fn reopened(&self) {
+        let mut client = self.client.clone();
+        client.mark_unchanged();
+        while client.changed().await.is_ok() {
+            if client.borrow_and_update().is_some() {
+                return;
+            }
+        }
+        // Nobody keeps it open any more.
+        std::future::pending::<()>().await;
+    }
+
     /// The peer has answered.
     pub fn hear(&self, now: Duration) {
         *self.heard.lock().expect("no holder of this lock panics") = now;

@@ -60,7 +60,7 @@ fn append(links: Arc<Links>, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
         let no_link = || LinkError::Unreachable(format!("no link to {node}"));
         let appends = links.appends(node).ok_or_else(no_link)?;
         let slot = links.lane(node, Lane::Raft).ok_or_else(no_link)?;
-        let waiting = Waiting { began: links.now(), links: links.clone(), slot };
+        let waiting = Waiting { began: links.now(), links: links.clone(), slot, ended: false };
         // A frame shares its body: keeping it for a second attempt costs next to nothing.
         let answer = appends.send(frame.clone()).await;
         waiting.end(!matches!(answer, Err(LinkError::Unreachable(_))));
@@ -88,7 +88,7 @@ where
         let no_lane = || LinkError::Unreachable(format!("no connection to {node}"));
         let slot = links.lane(node, lane).ok_or_else(no_lane)?;
         let client = slot.client().ok_or_else(no_lane)?;
-        let waiting = Waiting { began: links.now(), links, slot: slot.clone() };
+        let waiting = Waiting { began: links.now(), links, slot: slot.clone(), ended: false };
         let answered = make(client, Deadline::after(wait)).await;
         waiting.end(answered.is_ok());
         match answered {
@@ -110,6 +110,7 @@ struct Waiting {
     began: Duration,
     links: Arc<Links>,
     slot: LaneSlot,
+    ended: bool,
 }
 
 impl Waiting {
@@ -117,16 +118,22 @@ impl Waiting {
     fn end(mut self, answered: bool) {
         let now = self.links.now();
         self.slot.count(answered);
+        self.ended = true;
         if answered {
             self.slot.hear(now);
         }
-        self.began = now;
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
         let waited = self.links.now().saturating_sub(self.began);
+        if waited >= GIVEN_UP_AFTER {
+            self.slot.count(false);
+        }
         if waited >= GIVEN_UP_AFTER && self.slot.heard() < self.began {
             self.slot.redial();
         }

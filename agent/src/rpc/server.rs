@@ -155,7 +155,8 @@ impl Server {
         if !self.services.initialized() {
             return Err(format!("{} is starting", self.identity.name()));
         }
-        if !is_agent(hello) {
+        // A lifeline stands beside a connection that has a place.
+        if !is_agent(hello) && hello.service != Service::Lifeline {
             let place = places.clients.clone().try_acquire_owned();
             let full = |_| self.full(CLIENT_CONNECTIONS_MAX, "connections of clients");
             places.client = Some(place.map_err(full)?);

@@ -27,6 +27,17 @@ pub struct PoolConfig {
     pub cluster: Option<ClusterId>,
 }
 
+impl PoolConfig {
+    async fn call(
+        &self,
+        address: &str,
+        service: Service,
+    ) -> Result<(Welcome, crate::wire::transport::Frames), WireError> {
+        let hello = Hello { cluster: self.cluster, caller: self.caller.clone(), service };
+        call(self.dial.as_ref(), address, hello).await
+    }
+}
+
 /// A connection that has lasted so long gets a lifeline beside it.
 const LIFELINE_AFTER: Duration = Duration::from_secs(1);
 
@@ -78,16 +89,14 @@ impl Pool {
         address: &str,
         service: Service,
     ) -> Result<(Welcome, crate::wire::transport::Frames), WireError> {
-        let hello =
-            Hello { cluster: self.config.cluster, caller: self.config.caller.clone(), service };
-        call(self.config.dial.as_ref(), address, hello).await
+        self.config.call(address, service).await
     }
 
     async fn open_store(&self, address: String) -> Result<Open<StoreClient>, WireError> {
-        let (_, frames) = self.call(&address, Service::Store).await?;
+        let (welcome, frames) = self.call(&address, Service::Store).await?;
         let transport = CallerTransport::<StoreRequest, StoreResponse>::new(frames);
         let new = StoreClient::new(caller_config(), transport);
-        let death = self.clone().death(address);
+        let death = death(self.config.clone(), address, welcome);
         let dispatch = async move {
             tokio::select! {
                 ended = new.dispatch => ended.map_err(|error| error.to_string()),
@@ -97,25 +106,26 @@ impl Pool {
         Ok(Open { client: new.client, ended: run(dispatch) })
     }
 
-    /// Ends when the agent at an address has been killed, before its other connections do; never if
-    /// that can't be known.
-    async fn death(self, address: String) {
-        // Most commands are over by then.
-        tokio::time::sleep(LIFELINE_AFTER).await;
-        match self.call(&address, Service::Lifeline).await {
-            Ok((_, mut lifeline)) => drop(lifeline.next().await),
-            Err(error) => {
-                tracing::debug!(%error, "no lifeline");
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
     async fn open_admin(&self, address: String) -> Result<Open<AdminClient>, WireError> {
         let (_, frames) = self.call(&address, Service::Admin).await?;
         let transport = CallerTransport::<AdminRequest, AdminResponse>::new(frames);
         let new = AdminClient::new(caller_config(), transport);
         Ok(Open { client: new.client, ended: run(new.dispatch) })
+    }
+}
+
+/// Ends when the agent at an address has been killed, before its other connections do; never if that
+/// can't be known, as where another agent answers there by now.
+async fn death(config: PoolConfig, address: String, of: Welcome) {
+    // Most commands are over by then.
+    tokio::time::sleep(LIFELINE_AFTER).await;
+    match config.call(&address, Service::Lifeline).await {
+        Ok((welcome, mut lifeline)) if welcome == of => drop(lifeline.next().await),
+        Ok(_) => std::future::pending::<()>().await,
+        Err(error) => {
+            tracing::debug!(%error, "no lifeline");
+            std::future::pending::<()>().await;
+        }
     }
 }
 

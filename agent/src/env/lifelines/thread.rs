@@ -49,12 +49,15 @@ struct Leave(UnixDatagram);
 impl Drop for Leave {
     fn drop(&mut self) {
         let leave = Message { word: Word::Leave, number: 0, of: 0, socket: None };
-        // It must arrive, however much is to be closed before it. If there was nothing to keep,
-        // nobody hears it, and there is room.
-        if self.0.set_nonblocking(false).is_ok() {
-            // Both ends are open for as long as the process lives.
-            let _ = send_whole(&self.0, &leave);
-        }
+        // It must arrive, however much is to be closed before it: nobody else reads any more what the
+        // keeper says, and it would wait for room. If there was nothing to keep, there is room.
+        let (Ok(()), Ok(said)) = (self.0.set_nonblocking(false), self.0.try_clone()) else {
+            return;
+        };
+        let read_on = move || while Message::receive(said.as_fd()).is_ok() {};
+        let read_on = std::thread::Builder::new().name("leave".to_owned()).spawn(read_on);
+        // Both ends are open for as long as the process lives.
+        let _ = read_on.map(|_| send_whole(&self.0, &leave));
     }
 }
 

@@ -65,6 +65,7 @@ impl State {
             self.detector.forget(node);
             self.records.remove(&node);
             self.gauges.forget(node);
+            self.scores.forget(node);
         }
     }
 
