@@ -22,20 +22,11 @@ pub(super) async fn act(
     by: Deadline,
 ) -> Result<(), Undone> {
     operator.course().begin(operator.env.clock.unix_ms(), step);
-    let done = attempt(operator, facts, observed, step, by).await;
-    operator.course().end(operator.env.clock.unix_ms(), step, done.clone());
-    done
-}
-
-async fn attempt(
-    operator: &Operator,
-    facts: &ClusterFacts,
-    observed: &Observed,
-    step: &Step,
-    by: Deadline,
-) -> Result<(), Undone> {
     let begun = operator.env.clock.now();
     let outcome = carry_out(&operator.system, observed, step, by).await;
+    let undone = |error: &StoreError| Undone { why: error.to_string(), timed_out: by.is_over() };
+    let done = outcome.as_ref().copied().map_err(undone);
+    operator.course().end(operator.env.clock.unix_ms(), step, done.clone());
     let took = operator.env.clock.now().saturating_sub(begun);
     let what = format!("{}: {}", step.shard, describe(facts, &step.kind));
     let mut line = match &outcome {
@@ -47,14 +38,14 @@ async fn attempt(
         Err(error) => {
             // It is decided anew in the next round, on what is true then.
             tracing::debug!(%error, step = what, "step not done");
-            return Err(Undone { why: error.to_string(), timed_out: by.is_over() });
+            return done;
         }
     };
     line.shard = Some(step.shard);
     line.why.clone_from(&step.cause);
     line.took_us = u64::try_from(took.as_micros()).ok();
     operator.journal.write(line);
-    Ok(())
+    done
 }
 
 async fn carry_out(
