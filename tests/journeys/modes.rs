@@ -65,7 +65,7 @@ fn with_failover_in_operators_hands_nobody_takes_over_until_they_say_so() {
         told.contains("told to stand").then_some(())
     });
 
-    // Whoever led the others leads them again when it is back.
+    // Whoever led the others leads them again when it is back, or hands on what it can not lead.
     cluster.agents[at].start();
     cluster.wait_healthy();
     writers.wait_for_more(100);

@@ -322,8 +322,17 @@ impl Elector {
             self.wake = self.wake.min(started + limit);
             return None;
         }
+        let heir = ballot.heir(group).filter(|_| count == Count::Behind && !group.automatic);
         standing.ballot = None;
         standing.missed.clear();
+        if let Some(node) = heir {
+            // A leader that came back and lacks entries of the others can't win, and where
+            // operators decide nobody else stands by itself: it hands on what it led.
+            let next = now + self.draw(config.patience);
+            self.shards.get_mut(&group.shard)?.next = Some(next);
+            self.wake = self.wake.min(next);
+            return Some(ElectorAction::AskToStand { shard: group.shard, node, cause });
+        }
         if count == Count::Denied {
             let nodes = group.electorate().into_iter().map(ReplicaId::node);
             standing.missed = nodes.filter(|node| !alive(*node, peers)).collect();

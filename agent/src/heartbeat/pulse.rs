@@ -364,8 +364,8 @@ impl Pulse {
                     tokio::spawn(self.groups.elect(shard, term));
                 }
                 ElectorAction::Nudge { shard } => drop(tokio::spawn(self.groups.nudge(shard))),
-                ElectorAction::AskToStand { shard, node } => {
-                    tracing::warn!(%shard, %node, "a transfer is stuck: another voter is to stand");
+                ElectorAction::AskToStand { shard, node, cause } => {
+                    tracing::warn!(%shard, %node, %cause, "another voter is to stand");
                     tokio::spawn(self.peers.stand(node, shard));
                 }
             }

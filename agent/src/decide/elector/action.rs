@@ -35,12 +35,15 @@ pub enum ElectorAction {
         /// The shard.
         shard: ShardId,
     },
-    /// Ask this peer to stand for election: this node's leadership transfer is stuck.
+    /// Ask this peer to stand for election in this node's place: its leadership transfer is stuck,
+    /// or it led before and its log lacks what the peer's holds.
     AskToStand {
         /// The shard.
         shard: ShardId,
         /// Whom.
         node: NodeId,
+        /// Why this node does not lead it itself.
+        cause: Unled,
     },
 }
 

@@ -73,6 +73,18 @@ impl Ballot {
         self.term == group.term && self.last == group.last
     }
 
+    /// The voter whose log is the longest of all that answered, if it is longer than this one's.
+    pub(super) fn heir(&self, group: &GroupFacts) -> Option<NodeId> {
+        let electorate = group.electorate();
+        let longer = self.answers.iter().filter(|(replica, answer)| {
+            answer.unled && answer.last > self.last && electorate.contains(replica)
+        });
+        let best =
+            longer.max_by_key(|(replica, answer)| rank(group.shard, **replica, answer.last));
+        best.map(|(replica, _)| replica.node())
+    }
+
+    /// What the answers come to.
     pub(super) fn count(&self, group: &GroupFacts) -> Count {
         let unled = || self.answers.iter().filter(|(_, answer)| answer.unled);
         let with_me = |others: BTreeSet<ReplicaId>| {

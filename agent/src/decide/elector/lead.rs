@@ -37,7 +37,8 @@ impl Elector {
                 let node = next_heir(group, peers, last.map(|(_, node)| node));
                 if let Some(node) = node {
                     standing.asked_to_stand = Some((now, node));
-                    actions.push(ElectorAction::AskToStand { shard, node });
+                    let cause = Unled::TransferStuck;
+                    actions.push(ElectorAction::AskToStand { shard, node, cause });
                 }
             }
             let limit = config.transfer_limit + Duration::from_micros(1);

@@ -238,8 +238,8 @@ impl Runner {
                     writeln!(out, "{at} ms: {from} ELECTS after term {term}: {cause}")?;
                 }
                 ElectorAction::Nudge { .. } => writeln!(out, "{at} ms: {from} sends an append")?,
-                ElectorAction::AskToStand { node, .. } => {
-                    writeln!(out, "{at} ms: {from} asks {node} to stand")?;
+                ElectorAction::AskToStand { node, cause, .. } => {
+                    writeln!(out, "{at} ms: {from} asks {node} to stand: {cause}")?;
                 }
             }
         }
