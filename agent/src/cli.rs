@@ -1,5 +1,7 @@
 //! The agent's command line: `evenkeel-agent …`, and the same as `evenkeel agent …`.
 
+mod rescue;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -45,10 +47,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
-    if let Some(AgentCommand::Config(asked)) = &arguments.command {
-        let text = asked.answer(arguments)?;
-        io::stdout().lock().write_all(text.as_bytes()).wrap_err("print configuration")?;
-        return Ok(0);
+    match &arguments.command {
+        Some(AgentCommand::Config(asked)) => {
+            let text = asked.answer(arguments)?;
+            io::stdout().lock().write_all(text.as_bytes()).wrap_err("print configuration")?;
+            return Ok(0);
+        }
+        Some(AgentCommand::Rescue(asked)) => {
+            let runtime = runtime()?;
+            runtime.block_on(async { rescue::run(Env::real(), asked).await })?;
+            runtime.shutdown_background();
+            return Ok(0);
+        }
+        None => {}
     }
     let config = Config::load(arguments)?;
     if config.supervise {
@@ -60,11 +71,7 @@ fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
 
 fn run_with(config: Config, line: Option<io::Result<Line>>) -> Result<u8, Report> {
     logging::start(config.log_format, &config.log).map_err(|why| eyre!(why))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()
-        .wrap_err("start runtime")?;
+    let runtime = runtime()?;
     let code = runtime.block_on(async {
         let env = Env::real_on(network(line).wrap_err("keep listeners")?);
         let watch = if config.exit_on_stdin_close || crate::supervise::is_child() {
@@ -83,6 +90,11 @@ fn run_with(config: Config, line: Option<io::Result<Line>>) -> Result<u8, Report
     // A blocking job may hang on a dead disk; everything that matters is synced by now.
     runtime.shutdown_background();
     Ok(code)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Report> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(WORKERS).enable_all().build().wrap_err("start runtime")
 }
 
 /// Plain TCP where a thread may not have descriptors of its own, as in some containers: then peers

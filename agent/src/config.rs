@@ -17,7 +17,7 @@ use std::time::Duration;
 use evenkeel_shared::view::NodeAddresses;
 
 pub use address::{Address, BoundAddresses};
-pub use args::{AgentArgs, AgentCommand, ConfigArgs};
+pub use args::{AgentArgs, AgentCommand, ConfigArgs, RescueArgs};
 pub use settings::{LogFormat, Settings};
 
 /// Everything an agent is told at its start.

@@ -23,4 +23,5 @@ mod step;
 pub mod system;
 pub mod unmerged;
 
+pub(crate) use backup::seal;
 pub use controller::Controller;

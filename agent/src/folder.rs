@@ -115,6 +115,12 @@ pub enum FolderError {
         /// One of the names in it.
         found: String,
     },
+    /// Name another folder.
+    #[error("folder {path} is no agent's: it has no node.json; name what was given as --data")]
+    Nobodys {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The node can't return as itself.
     #[error(
         "identity {path} can't be trusted; move the folder away and bring the node back with \
@@ -162,6 +168,19 @@ impl Folder {
         let folder = Self { disk, path: path.to_owned(), identity };
         folder.save(&folder.identity)?;
         Ok(folder)
+    }
+
+    /// The name of the node that a folder belongs to. Blocks.
+    pub fn whose(disk: &dyn Disk, path: &Path) -> Result<String, FolderError> {
+        let file = path.join(IDENTITY_FILE);
+        let bytes = fs::read(disk, &file).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => FolderError::Nobodys { path: path.to_owned() },
+            _ => failed("read identity", &file)(source),
+        })?;
+        let identity = Identity::from_bytes(&bytes);
+        identity
+            .map(|identity| identity.name)
+            .map_err(|source| FolderError::Damaged { path: file, source })
     }
 
     /// Where it is.

@@ -11,6 +11,7 @@ mod load;
 mod parts;
 mod ports;
 mod probe;
+pub mod rescue;
 mod stop;
 mod upkeep;
 

@@ -44,6 +44,8 @@ pub enum BackupKind {
     Incremental,
     /// What was left of shards that had lost their majority.
     Salvaged,
+    /// What stopped agents' folders held of a whole cluster, each shard as far as its log went.
+    Rescued,
 }
 
 /// One shard's part of a backup.

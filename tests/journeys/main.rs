@@ -25,5 +25,6 @@ mod redis;
 mod redis_client;
 mod refusals;
 mod repair;
+mod rescue;
 mod start;
 mod stop;

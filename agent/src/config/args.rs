@@ -24,6 +24,22 @@ pub struct AgentArgs {
 pub enum AgentCommand {
     /// Look at the configuration without starting
     Config(ConfigArgs),
+    /// Write what stopped agents' folders hold into an archive, when their cluster is lost for good
+    Rescue(RescueArgs),
+}
+
+/// What to rescue, and where to.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct RescueArgs {
+    /// Data folders of stopped agents of one cluster: the more, the less is lost
+    #[arg(required = true, value_name = "FOLDER")]
+    pub folders: Vec<PathBuf>,
+    /// The archive's folder; without it, what is there is only shown
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<String>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with the configuration.

@@ -7,12 +7,13 @@ use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::service::peer::{LeaderOrder, LeaderReply};
 use evenkeel_shared::version::Hlc;
-use evenkeel_shared::view::{BackupRecord, ShardPhase, SystemCommand};
+use evenkeel_shared::view::{BackupRecord, ClusterFacts, ShardPhase, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::{StreamExt, TryStreamExt};
 
 use super::operator::{LOOK_AGAIN, Operator};
 use crate::backup::Archive;
+use crate::env::Env;
 
 /// How far ahead of now the cut lies: every leader must hear of it before its time comes.
 const CUT_AHEAD_MS: u64 = 100;
@@ -69,38 +70,47 @@ pub(super) async fn write(
 async fn write_at(
     operator: &Operator,
     (store, archive): (&Archive, &str),
-    (kind, images): (BackupKind, Vec<ShardImage>),
+    images: (BackupKind, Vec<ShardImage>),
     cut: Hlc,
     by: Deadline,
 ) -> Result<BackupRecord, StoreError> {
     let facts = operator.system.facts();
-    let now_ms = operator.env.clock.unix_ms();
-    let configuration = super::keyspace::configuration(&facts).map_err(refused)?;
-    let configuration = store.put_chunk(configuration.into()).await.map_err(refused)?;
-    let id = backup_id(now_ms, operator.env.rng.next_u64());
-    let bytes = images.iter().flat_map(|image| &image.chunks).map(|chunk| chunk.bytes).sum();
+    let manifest = seal(&operator.env, store, &facts, images, cut).await?;
     let record = BackupRecord {
-        id: id.clone(),
         archive: archive.to_owned(),
         cut,
-        shards: u32::try_from(images.len()).unwrap_or(u32::MAX),
-        records: images.iter().map(|image| image.records).sum(),
-        bytes,
+        shards: u32::try_from(manifest.shards.len()).unwrap_or(u32::MAX),
+        records: manifest.shards.iter().map(|image| image.records).sum(),
+        bytes: manifest.shards.iter().flat_map(|image| &image.chunks).map(|it| it.bytes).sum(),
+        id: manifest.id,
     };
+    operator.system.change(SystemCommand::RecordBackup(record.clone()), by).await?;
+    Ok(record)
+}
+
+/// Makes a backup of images that are in the archive: from its manifest on there is one.
+pub(crate) async fn seal(
+    env: &Env,
+    store: &Archive,
+    facts: &ClusterFacts,
+    (kind, shards): (BackupKind, Vec<ShardImage>),
+    cut: Hlc,
+) -> Result<Manifest, StoreError> {
+    let configuration = super::keyspace::configuration(facts).map_err(refused)?;
+    let configuration = store.put_chunk(configuration.into()).await.map_err(refused)?;
     let manifest = Manifest {
         format: ARCHIVE_FORMAT,
-        id,
+        id: backup_id(env.clock.unix_ms(), env.rng.next_u64()),
         kind,
         cluster: facts.cluster,
         cut,
-        finished_unix_ms: operator.env.clock.unix_ms(),
-        shards: images,
+        finished_unix_ms: env.clock.unix_ms(),
+        shards,
         configuration,
         written_by: format!("evenkeel {}", env!("CARGO_PKG_VERSION")),
     };
     store.write_manifest(&manifest).await.map_err(refused)?;
-    operator.system.change(SystemCommand::RecordBackup(record.clone()), by).await?;
-    Ok(record)
+    Ok(manifest)
 }
 
 async fn image(

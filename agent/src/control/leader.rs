@@ -15,6 +15,7 @@ use crate::env::Env;
 use crate::store::group::Group;
 use crate::store::machine::{ContentAt, Image, MachinePhase};
 use crate::store::replicas::Replicas;
+use crate::store::wal::ReplicaKey;
 
 /// How long past the cut a barrier may take to be applied.
 const CUT_MAX: Duration = Duration::from_secs(20);
@@ -111,7 +112,7 @@ impl Leader {
             .await
             .map_err(|_| unavailable(format!("the cut of {} took too long", group.shard())))?
             .map_err(unavailable)?;
-        self.put_image(group, &archive, &image).await
+        put_image(&self.env, &archive, group.key(), &image).await
     }
 
     /// How far this node's replicas of these shards go.
@@ -125,48 +126,7 @@ impl Leader {
         let archive = Archive::open(archive).map_err(unavailable)?;
         let salvage = group.salvage().await?;
         let image = salvage.image().map_err(unavailable)?;
-        self.put_image(&group, &archive, &image).await
-    }
-
-    async fn put_image(
-        &self,
-        group: &Group,
-        archive: &Archive,
-        image: &Image,
-    ) -> Result<ShardImage, StoreError> {
-        let mut writer = ImageWriter::new(archive);
-        // Reading blocks, so it goes chunk by chunk through the workers.
-        let mut records = image.records();
-        loop {
-            let (rest, chunk) = self
-                .env
-                .work
-                .run(move || {
-                    let chunk: Result<Vec<StoredRecord>, _> =
-                        records.by_ref().take(1_000).collect();
-                    (records, chunk)
-                })
-                .await;
-            records = rest;
-            let chunk = chunk.map_err(unavailable)?;
-            if chunk.is_empty() {
-                break;
-            }
-            for record in &chunk {
-                writer.add(record).await.map_err(unavailable)?;
-            }
-        }
-        let part = writer.finish().await.map_err(unavailable)?;
-        Ok(ShardImage {
-            shard: group.shard(),
-            keyspace: image.keyspace().unwrap_or_default(),
-            history: group.key().history,
-            slots: image.slots().to_vec(),
-            index: image.index(),
-            records: part.records,
-            content_hash: part.content_hash,
-            chunks: part.chunks,
-        })
+        put_image(&self.env, &archive, group.key(), &image).await
     }
 
     async fn ingest(
@@ -199,6 +159,46 @@ impl Leader {
     fn group(&self, shard: ShardId) -> Result<Arc<Group>, StoreError> {
         self.replicas.get(shard).ok_or(StoreError::NotLeader { shard, leader: None })
     }
+}
+
+/// Writes a replica's records into an archive.
+pub(crate) async fn put_image(
+    env: &Env,
+    archive: &Archive,
+    of: ReplicaKey,
+    image: &Image,
+) -> Result<ShardImage, StoreError> {
+    let mut writer = ImageWriter::new(archive);
+    // Reading blocks, so it goes chunk by chunk through the workers.
+    let mut records = image.records();
+    loop {
+        let (rest, chunk) = env
+            .work
+            .run(move || {
+                let chunk: Result<Vec<StoredRecord>, _> = records.by_ref().take(1_000).collect();
+                (records, chunk)
+            })
+            .await;
+        records = rest;
+        let chunk = chunk.map_err(unavailable)?;
+        if chunk.is_empty() {
+            break;
+        }
+        for record in &chunk {
+            writer.add(record).await.map_err(unavailable)?;
+        }
+    }
+    let part = writer.finish().await.map_err(unavailable)?;
+    Ok(ShardImage {
+        shard: of.shard,
+        keyspace: image.keyspace().unwrap_or_default(),
+        history: of.history,
+        slots: image.slots().to_vec(),
+        index: image.index(),
+        records: part.records,
+        content_hash: part.content_hash,
+        chunks: part.chunks,
+    })
 }
 
 /// A disk that fails is asked again; damage is final, and the restore with it.

@@ -1,7 +1,9 @@
 //! A hundred nodes with ten thousand shards: plans converge, and take nothing back. Fewer shards
-//! where it is built without optimisation; the whole with `cargo test --release`.
+//! where it is built without optimisation; the whole with `cargo test --release`, which with
+//! `--nocapture` also says how long the plans took.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::view::{NodeState, ZoneRule};
@@ -25,7 +27,7 @@ struct Story {
     removed: BTreeMap<(ShardId, NodeId), u32>,
     led: BTreeMap<ShardId, u32>,
     steps: usize,
-    plans: u32,
+    took: Vec<Duration>,
 }
 
 impl Story {
@@ -41,6 +43,29 @@ impl Story {
             StepKind::TransferLeader { .. } => *self.led.entry(step.shard).or_default() += 1,
             _ => {}
         }
+    }
+
+    /// One round's decision: repair, and balance where there is nothing to repair.
+    #[expect(clippy::disallowed_methods, reason = "how long it takes decides nothing")]
+    fn plan(&mut self, world: &World, even: &BalanceSettings) -> Vec<Step> {
+        let began = Instant::now();
+        let settings = RepairSettings { steps_max: usize::MAX, ..RepairSettings::default() };
+        let mut steps = repair(&world.facts, &world.observed, &settings).steps;
+        if steps.is_empty() {
+            let busy = std::collections::BTreeSet::new();
+            steps = balance(&world.facts, &world.observed, &busy, even);
+        }
+        self.took.push(began.elapsed());
+        steps
+    }
+
+    fn tell(&mut self) {
+        self.took.sort_unstable();
+        let count = self.took.len();
+        let median = self.took.get(count / 2).copied().unwrap_or_default();
+        let longest = self.took.last().copied().unwrap_or_default();
+        let steps = self.steps;
+        println!("{count} plans, {steps} steps: median {median:.1?}, longest {longest:.1?} a plan");
     }
 
     fn assert_steady(&self) {
@@ -71,18 +96,12 @@ fn cluster() -> World {
 /// once, as elections see to it.
 fn settle(world: &mut World) -> Story {
     let mut story = Story::default();
-    let settings = RepairSettings { steps_max: usize::MAX, ..RepairSettings::default() };
     let few = usize::from(SHARDS) / 200;
     let even = BalanceSettings { transfers_max: 2 * few, moves_max: few };
     for _ in 0..ROUNDS_MAX {
-        let plan = repair(&world.facts, &world.observed, &settings);
-        let mut steps = plan.steps;
-        story.plans += 1;
+        let steps = story.plan(world, &even);
         if steps.is_empty() {
-            let busy = std::collections::BTreeSet::new();
-            steps = balance(&world.facts, &world.observed, &busy, &even);
-        }
-        if steps.is_empty() {
+            story.tell();
             story.assert_steady();
             return story;
         }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use evenkeel_shared::error::with_causes;
 
 use super::NodeError;
-use crate::config::Config;
 use crate::env::Env;
 use crate::env::fs::{self, Disk};
 use crate::store::engine::fjall::{FjallEngine, FjallLimits};
@@ -26,8 +25,8 @@ const OPENING: &str = "state.opening";
 const OPENINGS_MAX: u8 = 3;
 
 /// Opens the log.
-pub(super) async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Result<Wal, NodeError> {
-    let folder = config.data.join("wal");
+pub(super) async fn open_log(env: &Env, data: &Path, log: WalConfig) -> Result<Wal, NodeError> {
+    let folder = data.join("wal");
     let log = {
         let (disk, folder) = (env.disk.clone(), folder.clone());
         env.work.run(move || log.fitted(disk.as_ref(), &folder)).await
@@ -44,13 +43,13 @@ pub(super) async fn open_log(env: &Env, config: &Config, log: WalConfig) -> Resu
 /// Opens the trees.
 pub(super) async fn open_data(
     env: &Env,
-    config: &Config,
+    data: &Path,
     given: Option<Arc<dyn Engine>>,
 ) -> Result<Arc<dyn Engine>, NodeError> {
     if let Some(engine) = given {
         return Ok(engine);
     }
-    let (disk, data) = (env.disk.clone(), config.data.clone());
+    let (disk, data) = (env.disk.clone(), data.to_owned());
     let opened = env.work.run(move || open_trees(disk.as_ref(), &data)).await;
     opened.map_err(|why| NodeError::Open { what: "the data", why })
 }

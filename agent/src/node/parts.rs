@@ -91,8 +91,8 @@ impl Parts {
         let Opening { env, config, identity, membership, request, folder, fittings, ended } =
             opening;
         let me = membership.node;
-        let wal = open_log(&env, &config, fittings.log).await?;
-        let engine = open_data(&env, &config, fittings.engine).await?;
+        let wal = open_log(&env, &config.data, fittings.log).await?;
+        let engine = open_data(&env, &config.data, fittings.engine).await?;
         let (links, evidence) = Links::new(env.clone(), identity.clone(), ended.clone());
         let late = LatePulse::default();
         let ports = GroupPorts {

@@ -77,6 +77,22 @@ impl Replicas {
         }
     }
 
+    /// Opens what the facts give to this node and what was opened here before, and removes nothing:
+    /// for a cluster that is no more. Gives back what can't be opened, and why.
+    pub async fn open_survivors(
+        &self,
+        me: NodeId,
+        facts: &ClusterFacts,
+    ) -> Vec<(ReplicaKey, OpenError)> {
+        let mut failed = Vec::new();
+        for key in wanted(me, facts).into_values().filter(|key| self.ledger.has(key)) {
+            if let Err(error) = self.open(key).await {
+                failed.push((key, error));
+            }
+        }
+        failed
+    }
+
     /// Does what only the leader, or the first voter, of each shard may: initialise it, tell it
     /// its slots, finish a membership change that was left half done.
     pub async fn lead(&self, facts: &ClusterFacts) -> Duties {

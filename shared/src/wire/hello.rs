@@ -17,8 +17,9 @@ use crate::limits::{
     TURN_AWAY_TIMEOUT,
 };
 
-/// Rises with every change of a frame that an older build can't read.
-pub const WIRE_VERSION: u16 = 7;
+/// Rises with every change of a frame that an older build can't read, or of what an entry does:
+/// replicas of one shard must come to the same state.
+pub const WIRE_VERSION: u16 = 8;
 
 const MAGIC: [u8; 4] = *b"evkl";
 

@@ -215,7 +215,8 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().expect("nothing panics while it holds what a machine shares")
 }
 
-fn name(number: usize) -> String {
+/// An agent's name.
+pub fn name(number: usize) -> String {
     format!("n{}", number + 1)
 }
 

@@ -1,6 +1,7 @@
 //! What clients do: put keys until each is acknowledged, and read them back; or contend for few.
 
 mod contend;
+mod foretold;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -48,7 +49,7 @@ impl Clients {
         Self { promises, history, seed, layout, trace, opened }
     }
 
-    fn open(&self) -> (StoreHandle, StdRng, u64) {
+    fn pool(&self) -> (Pool, u64) {
         let which = self.opened.get() + 1;
         self.opened.set(which);
         let pool = Pool::new(PoolConfig {
@@ -56,6 +57,11 @@ impl Clients {
             caller: Caller::Client(format!("client {which}")),
             cluster: None,
         });
+        (pool, which)
+    }
+
+    fn open(&self) -> (StoreHandle, StdRng, u64) {
+        let (pool, which) = self.pool();
         let config = StoreClientConfig {
             seeds: (0..self.layout.agents).map(address).collect(),
             client: ClientId(self.seed.number("client", which)),

@@ -1,5 +1,6 @@
 //! The scenarios, by name; each is a function of a seed, and each file holds one.
 
+mod foretold;
 mod linear;
 mod put_crash_read;
 mod storm;
@@ -21,11 +22,13 @@ pub enum Scenario {
     Storm,
     /// Clients contend for a few keys in a storm of faults; what they saw must be linearizable
     Linear,
+    /// Five agents die one by one; what can't be written then must be what was foretold
+    Foretold,
 }
 
 impl Scenario {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::PutCrashRead, Self::Storm, Self::Linear];
+    pub const ALL: [Self; 4] = [Self::PutCrashRead, Self::Storm, Self::Linear, Self::Foretold];
 
     /// As it is asked for.
     pub fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Scenario {
             Self::PutCrashRead => "put-crash-read",
             Self::Storm => "storm",
             Self::Linear => "linear",
+            Self::Foretold => "foretold",
         }
     }
 
@@ -42,6 +46,7 @@ impl Scenario {
             Self::PutCrashRead => put_crash_read::run(seed, trace),
             Self::Storm => storm::run(seed, trace),
             Self::Linear => linear::run(seed, trace),
+            Self::Foretold => foretold::run(seed, trace),
         }
     }
 }

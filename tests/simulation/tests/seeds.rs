@@ -91,6 +91,13 @@ fn a_segment_opened_before_a_kill_survives_the_next_power_cut() {
     run("linear", 17);
 }
 
+/// Seeds 1 and 2: three deaths each, the last of which takes the system shard's majority.
+#[test]
+fn what_a_death_is_foretold_to_do_is_what_it_does() {
+    run("foretold", 1);
+    run("foretold", 2);
+}
+
 /// One seed of each scenario after the other: four of each.
 #[test]
 fn seeds_that_nobody_chose_hold() {

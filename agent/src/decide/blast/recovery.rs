@@ -137,9 +137,7 @@ impl World<'_> {
                 return refused(flight.title, format!("no shard {id}"));
             };
             let living = seen.live_voters(self.observed, None);
-            let refusal = if id.is_system() {
-                Some("the cluster's own facts can't be recovered this way".to_owned())
-            } else if known.phase != evenkeel_shared::view::ShardPhase::Serving {
+            let refusal = if known.phase != evenkeel_shared::view::ShardPhase::Serving {
                 Some(format!("{id} serves nobody"))
             } else if living >= seen.quorum() {
                 Some(format!("{id} has its majority: {living} of {} voters", seen.voters.len()))
@@ -155,6 +153,14 @@ impl World<'_> {
         }
         flight.safer =
             Some("start one of the missing nodes again: then nothing is lost".to_owned());
+        let system = self.observed.shards.get(&ShardId::SYSTEM);
+        let facts_lost =
+            system.is_some_and(|seen| seen.live_voters(self.observed, None) < seen.quorum());
+        if facts_lost || shards.contains(&ShardId::SYSTEM) {
+            let why = "nothing can be put in their place by a cluster without its own facts, the \
+                       system shard; stop the agents and see `evenkeel agent rescue --help`";
+            flight.refused = Some(why.to_owned());
+        }
         flight
     }
 

@@ -79,8 +79,7 @@ impl Ballot {
         let longer = self.answers.iter().filter(|(replica, answer)| {
             answer.unled && answer.last > self.last && electorate.contains(replica)
         });
-        let best =
-            longer.max_by_key(|(replica, answer)| rank(group.shard, **replica, answer.last));
+        let best = longer.max_by_key(|(replica, answer)| rank(group.shard, **replica, answer.last));
         best.map(|(replica, _)| replica.node())
     }
 

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use evenkeel_shared::view::ClusterFacts;
+
 use super::apply::Applier;
 use super::image::Image;
 use super::snapshot::{NewTree, Outgoing, decode_chunk};
@@ -37,6 +39,11 @@ impl Salvage {
             Ok(self)
         })
         .await
+    }
+
+    /// The cluster's facts as of its last entry; only of the system shard.
+    pub fn facts(&self) -> Option<Arc<ClusterFacts>> {
+        self.state.facts.clone()
     }
 
     /// The records in it; read them before this is dropped.

@@ -39,7 +39,7 @@ fn check_pairs(facts: &mut ClusterFacts, pairs: &Pairs) -> Result<(), String> {
     if pairs.is_empty() {
         return Err("a restore needs shards".to_owned());
     }
-    let mut seen = BTreeSet::new();
+    let (mut olds, mut news) = (BTreeSet::new(), BTreeSet::new());
     for (old, new) in pairs {
         let keyspace = expect_phase(facts, *new, ShardPhase::Beside)?;
         if let Some(old) = old
@@ -47,10 +47,12 @@ fn check_pairs(facts: &mut ClusterFacts, pairs: &Pairs) -> Result<(), String> {
         {
             return Err(format!("{old} and {new} belong to different keyspaces"));
         }
-        for shard in old.iter().chain([new]) {
-            if shard.is_system() || !seen.insert(*shard) {
-                return Err(format!("{shard} can't be part of this restore (twice)"));
-            }
+        // Where a backup has fewer shards than there are, one new shard replaces several.
+        let known = !news.insert(*new);
+        let twice = old.map_or(known.then_some(*new), |old| (!olds.insert(old)).then_some(old));
+        let system = old.iter().chain([new]).copied().find(|shard| shard.is_system());
+        if let Some(shard) = twice.or(system) {
+            return Err(format!("{shard} can't be part of this restore (twice)"));
         }
     }
     Ok(())

@@ -105,6 +105,22 @@ fn a_restore_begins_alone_and_with_shards_that_fit() {
     refused(&facts, &begin(&[(Some(NEW), NEW)]), "s3 is Beside, not Serving");
     refused(&facts, &begin(&[(Some(OLD), ShardId(9))]), "no shard s9");
     refused(&facts, &begin(&[(Some(OLD), NEW), (None, NEW)]), "(twice)");
+    refused(&facts, &begin(&[(Some(OLD), NEW), (Some(OLD), NEW)]), "(twice)");
+}
+
+#[test]
+fn one_new_shard_may_replace_several_old_ones() {
+    let mut facts = with_shards();
+    ok(&mut facts, &create(&[(&[SlotRange(0, 199)], &[1, 2, 3])], ShardPhase::Beside));
+    let olds = [OLD, ShardId(2)];
+    ok(&mut facts, &begin(&olds.map(|old| (Some(old), NEW))));
+    ok(&mut facts, &advance(IntentPhase::Building, IntentPhase::Sealing));
+    ok(&mut facts, &advance(IntentPhase::Sealing, IntentPhase::Opening));
+    assert!(olds.iter().all(|old| facts.shards[old].phase == ShardPhase::Retired));
+    assert_eq!(facts.shards[&NEW].phase, ShardPhase::Serving);
+    ok(&mut facts, &advance(IntentPhase::Opening, IntentPhase::Complete));
+    ok(&mut facts, &end(&olds));
+    assert!(facts.intents.is_empty());
 }
 
 #[test]
