@@ -19,13 +19,14 @@ pub mod placement;
 pub mod plan;
 pub mod reminder;
 pub mod repair;
+mod rest;
 pub mod room;
 pub mod score;
 pub mod slow;
 pub mod view;
 
 #[cfg(test)]
-mod large;
+pub(crate) mod large;
 #[cfg(test)]
 mod script;
 #[cfg(test)]

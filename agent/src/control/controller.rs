@@ -22,9 +22,9 @@ use super::{reconcile, restore, schedule, step};
 use crate::decide::balance::{BalanceSettings, balance};
 use crate::decide::budget::Budget;
 use crate::decide::facts::Observed;
-use crate::decide::placement::{Spread, place};
+use crate::decide::placement::{Spread, candidates, place};
 use crate::decide::plan::{Plan, Step, StepKind};
-use crate::decide::repair::{RepairSettings, candidates, repair};
+use crate::decide::repair::{RepairSettings, repair};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(250);
@@ -276,4 +276,19 @@ pub(super) struct NewShards {
     pub(super) phase: ShardPhase,
     /// The slots of each.
     pub(super) slots: Vec<Vec<SlotRange>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::decide::large::lose_a_zone;
+    use crate::env::clock::{Clock as _, SystemClock};
+
+    /// For a figure, not for a verdict: `cargo test --release -p evenkeel-agent --lib how_long --
+    /// --ignored --nocapture`.
+    #[test]
+    #[ignore = "it measures; decide::large holds the same story to its promises"]
+    fn how_long_plans_of_a_hundred_nodes_take() {
+        let clock = SystemClock::default();
+        lose_a_zone(&|| clock.now());
+    }
 }

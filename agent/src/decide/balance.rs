@@ -3,19 +3,20 @@
 //! Invariant: a plan is made only if giver and taker stay in order after it (a difference of two or
 //! more, relative to capacity), so that nothing is ever taken back by the next one.
 
+mod copies;
 mod leaders;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use evenkeel_shared::ids::{NodeId, ShardId};
-use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase, ZoneRule};
+use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
 
-use super::facts::{Observed, ShardObserved, name, wanted};
-use super::placement::{Candidate, crowding, share};
-use super::plan::{Step, StepKind};
-use super::repair::candidates;
+use super::facts::{Observed, ShardObserved, wanted};
+use super::placement::share;
+use super::plan::Step;
+use super::rest::{AtRest, paired};
 
 /// How much balance may do at once.
 #[derive(Clone, Copy, Debug)]
@@ -42,20 +43,16 @@ pub fn balance(
     let serving = |shard: &&ShardFacts| {
         shard.phase == ShardPhase::Serving && !shard.id.is_system() && !busy.contains(&shard.id)
     };
-    let free: Vec<(&ShardFacts, &ShardObserved)> = facts
-        .shards
-        .values()
-        .filter(serving)
-        .filter_map(|shard| Some((shard, observed.shards.get(&shard.id)?)))
-        .filter(|(shard, seen)| settled(facts, observed, shard, seen))
+    let at_rest = AtRest::new(facts, observed);
+    let free: Vec<(&ShardFacts, &ShardObserved)> = paired(facts, observed)
+        .filter(|(shard, _)| serving(shard))
+        .filter(|(shard, seen)| at_rest.holds(shard, seen) || settled(facts, observed, shard, seen))
         .collect();
     let mut steps = leaders::transfers(facts, observed, &free, settings.transfers_max);
     let moving = moving(facts);
     if moving < settings.moves_max {
         let moved: BTreeSet<ShardId> = steps.iter().map(|step| step.shard).collect();
-        let rest: Vec<_> =
-            free.into_iter().filter(|(shard, _)| !moved.contains(&shard.id)).collect();
-        steps.extend(copies(facts, observed, &rest, settings.moves_max - moving));
+        steps.extend(copies::moves(facts, observed, &free, moved, settings.moves_max - moving));
     }
     steps
 }
@@ -77,101 +74,6 @@ fn settled(
 fn moving(facts: &ClusterFacts) -> usize {
     let data = facts.shards.values().filter(|shard| !shard.id.is_system());
     data.filter(|shard| shard.replicas.len() > wanted(facts, shard)).count()
-}
-
-fn copies(
-    facts: &ClusterFacts,
-    observed: &Observed,
-    free: &[(&ShardFacts, &ShardObserved)],
-    most: usize,
-) -> Vec<Step> {
-    let mut held = candidates(facts, observed);
-    let mut steps: Vec<Step> = Vec::new();
-    while steps.len() < most {
-        held.sort_by_key(|node| (share(node.holds + 1, node.capacity), node.node));
-        let moved: BTreeSet<ShardId> = steps.iter().map(|step| step.shard).collect();
-        let rest = free.iter().filter(|(shard, _)| !moved.contains(&shard.id));
-        let moves = rest.flat_map(|(shard, seen)| {
-            seen.voters.iter().filter_map(|voter| {
-                let rule = facts.promise(shard.keyspace).zones;
-                let (rank, to) = better_place(facts, &held, seen, (voter.node(), rule))?;
-                Some((rank, (shard.id, seen.epoch, voter.node(), to)))
-            })
-        });
-        let best = moves.max_by_key(|(rank, key)| (*rank, std::cmp::Reverse(*key)));
-        let Some((rank, (shard, epoch, from, to))) = best else { break };
-        let cause = cause(facts, observed, &held, (shard, from, to), rank);
-        let mut step = Step::new(shard, epoch, StepKind::AddReplica { node: to }, cause);
-        step.price_bytes =
-            observed.shards.get(&shard).and_then(ShardObserved::copy_bytes).unwrap_or(0);
-        steps.push(step);
-        for node in &mut held {
-            if node.node == to {
-                node.holds += 1;
-            } else if node.node == from {
-                node.holds = node.holds.saturating_sub(1);
-            }
-        }
-    }
-    steps
-}
-
-/// How much better a place is: fewer copies in one zone, then evener shares.
-type Rank = (usize, u64);
-
-/// The node where a copy would be better placed, and how much; `held` is sorted, whoever has least
-/// first.
-fn better_place(
-    facts: &ClusterFacts,
-    held: &[Candidate],
-    seen: &ShardObserved,
-    (from, rule): (NodeId, ZoneRule),
-) -> Option<(Rank, NodeId)> {
-    let zone = |node: NodeId| facts.nodes.get(&node).map_or("", |node| node.zone.as_str());
-    let others: Vec<&str> = seen
-        .voters
-        .iter()
-        .filter(|voter| voter.node() != from)
-        .map(|voter| zone(voter.node()))
-        .collect();
-    let crowded = crowding(rule, &others, zone(from));
-    let giver = held.iter().find(|node| node.node == from)?;
-    let evener =
-        |taker: &Candidate| gain((giver.holds, giver.capacity), (taker.holds, taker.capacity));
-    if crowded == 0 && held.first().and_then(evener).is_none() {
-        // Most copies: nobody is worse off, and no zone has two.
-        return None;
-    }
-    let free = held.iter().filter(|node| seen.voters.iter().all(|voter| voter.node() != node.node));
-    let rank = |taker: &Candidate| {
-        let apart = crowded.checked_sub(crowding(rule, &others, &taker.zone))?;
-        let even = evener(taker);
-        (apart > 0 || even.is_some()).then_some((apart, even.unwrap_or(0)))
-    };
-    let mut ranked = free.filter_map(|taker| Some((rank(taker)?, taker.node)));
-    if crowded == 0 {
-        // Whoever has least comes first, and no place can be more apart.
-        return ranked.next();
-    }
-    ranked.max_by_key(|(rank, node)| (*rank, std::cmp::Reverse(*node)))
-}
-
-fn cause(
-    facts: &ClusterFacts,
-    observed: &Observed,
-    held: &[Candidate],
-    (shard, from, to): (ShardId, NodeId, NodeId),
-    (apart, _): Rank,
-) -> String {
-    let holds = |id| held.iter().find(|node| node.node == id).map_or(0, |node| node.holds);
-    let (giver, taker) = (name(facts, from), name(facts, to));
-    if apart > 0 {
-        let zone = |node: NodeId| facts.nodes.get(&node).map_or("", |node| node.zone.as_str());
-        let voters = observed.shards.get(&shard).into_iter().flat_map(|seen| &seen.voters);
-        let there = voters.filter(|voter| zone(voter.node()) == zone(from)).count();
-        return format!("{there} copies in zone {}, none on {taker}", zone(from));
-    }
-    format!("{giver} holds {} copies, {taker} {}", holds(from), holds(to))
 }
 
 /// How much evener two shares become when one moves from the first to the second; `None` unless

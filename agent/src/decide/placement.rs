@@ -8,7 +8,9 @@ mod tests;
 use std::collections::BTreeMap;
 
 use evenkeel_shared::ids::NodeId;
-use evenkeel_shared::view::ZoneRule;
+use evenkeel_shared::view::{ClusterFacts, ZoneRule};
+
+use super::facts::{Observed, takes_more};
 
 /// A node that may be given copies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,30 @@ pub struct Spread {
     pub replicas: u8,
     /// Over which zones.
     pub zones: ZoneRule,
+}
+
+/// The nodes that may be given copies, with the data copies that each should hold now.
+pub fn candidates(facts: &ClusterFacts, observed: &Observed) -> Vec<Candidate> {
+    let mut held: BTreeMap<NodeId, u32> = BTreeMap::new();
+    for shard in facts.shards.values().filter(|shard| !shard.id.is_system()) {
+        // In the order of their nodes: a new copy beside a lost one counts once.
+        let mut before = None;
+        for node in shard.replicas.keys().map(|copy| copy.node()) {
+            if before.replace(node) != Some(node) {
+                *held.entry(node).or_default() += 1;
+            }
+        }
+    }
+    let holds = |node: NodeId| held.get(&node).copied().unwrap_or(0);
+    let takers = facts.nodes.values().filter(|node| takes_more(node, observed));
+    takers
+        .map(|node| Candidate {
+            node: node.id,
+            zone: node.zone.clone(),
+            capacity: node.capacity,
+            holds: holds(node.id),
+        })
+        .collect()
 }
 
 /// Places `shards` new shards.

@@ -11,16 +11,16 @@ mod unsteady;
 mod tests;
 
 use std::cell::{RefCell, RefMut};
-use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
     ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, Rule, ShardFacts, ShardPhase, ZoneRule,
 };
 
-use super::facts::{Observed, ShardObserved, members, name, takes_more, wanted};
-use super::placement::{Candidate, best, crowding, share};
+use super::facts::{Observed, ShardObserved, members, name, wanted};
+use super::placement::{Candidate, best, candidates, crowding, share};
 use super::plan::{Plan, RuleName, Step, StepKind, rule_of};
+use super::rest::{AtRest, paired};
 
 /// How much repair may do at once.
 #[derive(Clone, Copy, Debug)]
@@ -65,33 +65,49 @@ pub(super) struct Case<'a> {
 pub fn repair(facts: &ClusterFacts, observed: &Observed, settings: &RepairSettings) -> Plan {
     let mut plan = Plan::default();
     let policy = facts.recovery.policy();
-    let mut steps: Vec<(usize, Step)> = Vec::new();
     let takers = RefCell::default();
-    for shard in facts.shards.values().filter(|shard| shard.phase != ShardPhase::Retired) {
-        let Some(seen) = observed.shards.get(&shard.id) else { continue };
-        let takers = &takers;
-        let replaces_lost = true;
-        let mut case = Case { facts, observed, settings, shard, seen, takers, replaces_lost };
+    let case = |shard, seen| Case {
+        facts,
+        observed,
+        settings,
+        shard,
+        seen,
+        takers: &takers,
+        replaces_lost: true,
+    };
+    let at_rest = AtRest::new(facts, observed);
+    let kept = paired(facts, observed).filter(|(shard, _)| shard.phase != ShardPhase::Retired);
+    let restless = kept.filter(|(shard, seen)| {
+        let rests = at_rest.holds(shard, seen);
+        debug_assert!(!rests || case(shard, seen).decide() == Ok(None), "{}", shard.id);
+        !rests
+    });
+    // Time to loss: whoever can spare fewest copies comes first, the system shard before others.
+    let mut cases: Vec<(usize, Case<'_>)> =
+        restless.map(|(shard, seen)| case(shard, seen)).map(|case| (case.spare(), case)).collect();
+    cases.sort_by_key(|(spare, case)| (*spare, case.shard.id));
+    for (_, mut case) in cases {
         match case.decide() {
             Ok(Some(step)) => {
                 let about_lost = matches!(step.rule, Some(RuleName::Down | RuleName::ZoneLost));
                 let waits = about_lost && rule_of(facts, &policy, &step) != Rule::Act;
-                steps.push((case.spare(), step));
+                plan.sort([step], facts, observed.at_unix_ms);
                 // What has nothing to do with the nodes that are gone does not wait for a word.
                 case.replaces_lost = false;
                 if waits && let Ok(Some(step)) = case.decide() {
-                    steps.push((case.spare(), step));
+                    plan.sort([step], facts, observed.at_unix_ms);
                 }
             }
             Ok(None) => {}
-            Err(why) => plan.declined.push((shard.id, why)),
+            Err(why) => plan.declined.push((case.shard.id, why)),
+        }
+        if settings.steps_max > 0 && plan.steps.len() >= settings.steps_max {
+            // The others' turn comes once these are done.
+            break;
         }
     }
-    // Time to loss: whoever can spare fewest copies comes first, the system shard before others.
-    steps.sort_by_key(|(spare, step)| (*spare, step.shard));
-    let steps = steps.into_iter().map(|(_, step)| step);
-    plan.sort(steps, facts, observed.at_unix_ms);
     plan.steps.truncate(settings.steps_max);
+    plan.declined.sort();
     plan
 }
 
@@ -172,10 +188,12 @@ impl<'a> Case<'a> {
         let worst = self.worst(self.seen.voters.iter().copied().chain([*learner]));
         match worst {
             Some(worst) if worst != *learner => {
+                self.let_go(worst);
                 let why = format!("{} is better placed", name(self.facts, ready.node()));
                 Ok(self.replace(leader, worst, Some(ready), &why, false))
             }
             _ => {
+                self.let_go(*learner);
                 let why = "one copy more than wanted".to_owned();
                 Ok(Some(self.step(StepKind::Remove { replica: *learner }, why)))
             }
@@ -209,6 +227,7 @@ impl<'a> Case<'a> {
             return None;
         }
         let worst = self.worst(self.seen.voters.iter().copied())?;
+        self.let_go(worst);
         self.replace(leader, worst, None, &format!("{staying} copies, {target} wanted"), true)
     }
 
@@ -343,6 +362,13 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// A copy goes: or all shards of one plan would take from whoever has most now.
+    fn let_go(&self, copy: ReplicaId) {
+        if let Some(giver) = self.takers().iter_mut().find(|node| node.node == copy.node()) {
+            giver.holds = giver.holds.saturating_sub(1);
+        }
+    }
+
     fn takers(&self) -> RefMut<'_, Vec<Candidate>> {
         RefMut::map(self.takers.borrow_mut(), |takers| {
             takers.get_or_insert_with(|| candidates(self.facts, self.observed))
@@ -362,25 +388,4 @@ impl<'a> Case<'a> {
         let system = self.shard.id.is_system();
         policy.filter(|_| !system).map_or(self.settings.system_grace_ms, |policy| policy.grace_ms)
     }
-}
-
-/// The nodes that may be given copies, with the data copies that each should hold now.
-pub fn candidates(facts: &ClusterFacts, observed: &Observed) -> Vec<Candidate> {
-    let mut held: BTreeMap<NodeId, u32> = BTreeMap::new();
-    for shard in facts.shards.values().filter(|shard| !shard.id.is_system()) {
-        let nodes: BTreeSet<NodeId> = shard.replicas.keys().map(|copy| copy.node()).collect();
-        for node in nodes {
-            *held.entry(node).or_default() += 1;
-        }
-    }
-    let holds = |node: NodeId| held.get(&node).copied().unwrap_or(0);
-    let takers = facts.nodes.values().filter(|node| takes_more(node, observed));
-    takers
-        .map(|node| Candidate {
-            node: node.id,
-            zone: node.zone.clone(),
-            capacity: node.capacity,
-            holds: holds(node.id),
-        })
-        .collect()
 }

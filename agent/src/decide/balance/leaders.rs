@@ -10,6 +10,7 @@ use evenkeel_shared::view::{ClusterFacts, ShardFacts};
 
 use super::gain;
 use crate::decide::facts::{Observed, ShardObserved, name, takes_more};
+use crate::decide::placement::share;
 use crate::decide::plan::{Step, StepKind};
 
 /// One leadership that could move.
@@ -24,7 +25,10 @@ struct Hop<'a> {
 /// How many shards each node leads, and how many it should.
 struct Shares<'a> {
     facts: &'a ClusterFacts,
-    led: BTreeMap<NodeId, u32>,
+    /// Leaderships and capacity of each node.
+    of: BTreeMap<NodeId, (u32, u32)>,
+    /// Who may be given any.
+    takers: BTreeSet<NodeId>,
 }
 
 /// The transfers that would even the leaderships, at most so many.
@@ -35,11 +39,15 @@ pub(super) fn transfers(
     most: usize,
 ) -> Vec<Step> {
     let mut shares = Shares::new(facts, observed);
-    let hops = hops(facts, observed, free);
+    let givers = shares.givers();
+    if givers.is_empty() {
+        return Vec::new();
+    }
+    let direct = hops(&shares, free, |leader| givers.contains(&leader));
     let mut steps: Vec<Step> = Vec::new();
     let mut moved = BTreeSet::new();
     while steps.len() < most {
-        let still = hops.iter().filter(|hop| !moved.contains(&hop.shard));
+        let still = direct.iter().filter(|hop| !moved.contains(&hop.shard));
         let gains =
             still.filter_map(|hop| Some((shares.gain(hop.from.node(), hop.to.node())?, hop)));
         // Of equals, the first.
@@ -50,7 +58,7 @@ pub(super) fn transfers(
         moved.insert(hop.shard);
     }
     if steps.is_empty()
-        && let Some(chain) = chain(&shares, &hops)
+        && let Some(chain) = chain(&shares, &hops(&shares, free, |_| true))
         && chain.len() <= most
     {
         steps.extend(chain.iter().map(|hop| shares.step(*hop, &chain)));
@@ -58,21 +66,22 @@ pub(super) fn transfers(
     steps
 }
 
+/// Every way in which a leadership could move away from those nodes.
 fn hops<'a>(
-    facts: &ClusterFacts,
-    observed: &Observed,
+    shares: &Shares<'_>,
     free: &[(&ShardFacts, &'a ShardObserved)],
+    gives: impl Fn(NodeId) -> bool,
 ) -> Vec<Hop<'a>> {
-    let takes =
-        |node: NodeId| facts.nodes.get(&node).is_some_and(|node| takes_more(node, observed));
-    let of_shard = |(shard, seen): &(&ShardFacts, &'a ShardObserved)| {
-        let (shard, seen) = (shard.id, *seen);
-        let voters = seen.voters.iter().filter(move |to| takes(to.node()) && seen.caught_up(**to));
-        let hop = move |(from, to): (ReplicaId, &ReplicaId)| Hop { shard, seen, from, to: *to };
-        let pairs = voters.filter_map(move |to| Some((seen.leader?, to)));
-        pairs.filter(|(from, to)| from != *to).map(hop).collect::<Vec<_>>()
-    };
-    free.iter().flat_map(of_shard).collect()
+    let mut hops = Vec::new();
+    for (shard, seen) in free.iter().copied() {
+        let Some(from) = seen.leader.filter(|leader| gives(leader.node())) else { continue };
+        let heirs =
+            seen.voters.iter().copied().filter(|to| {
+                *to != from && shares.takers.contains(&to.node()) && seen.caught_up(*to)
+            });
+        hops.extend(heirs.map(|to| Hop { shard: shard.id, seen, from, to }));
+    }
+    hops
 }
 
 /// The shortest way from a node that leads much to one that leads little.
@@ -125,26 +134,38 @@ fn shortest<'a>(
 
 impl<'a> Shares<'a> {
     fn new(facts: &'a ClusterFacts, observed: &Observed) -> Self {
-        let mut led: BTreeMap<NodeId, u32> = BTreeMap::new();
+        let mut of: BTreeMap<NodeId, (u32, u32)> =
+            facts.nodes.values().map(|node| (node.id, (0, node.capacity))).collect();
         let data = observed.shards.iter().filter(|(shard, _)| !shard.is_system());
         for leader in data.filter_map(|(_, seen)| seen.leader) {
-            *led.entry(leader.node()).or_default() += 1;
+            of.entry(leader.node()).or_insert((0, 1)).0 += 1;
         }
-        Self { facts, led }
+        let takers = facts.nodes.values().filter(|node| takes_more(node, observed));
+        Self { facts, of, takers: takers.map(|node| node.id).collect() }
     }
 
     fn of(&self, node: NodeId) -> (u32, u32) {
-        let led = self.led.get(&node).copied().unwrap_or(0);
-        (led, self.facts.nodes.get(&node).map_or(1, |node| node.capacity))
+        self.of.get(&node).copied().unwrap_or((0, 1))
     }
 
     fn gain(&self, from: NodeId, to: NodeId) -> Option<u64> {
         gain(self.of(from), self.of(to))
     }
 
+    /// Who leads so much more than somebody that giving one away keeps their order. Giving makes
+    /// nobody else one of them.
+    fn givers(&self) -> BTreeSet<NodeId> {
+        let takers = self.takers.iter().map(|node| self.of(*node));
+        let Some(least) = takers.min_by_key(|(led, capacity)| share(led + 1, *capacity)) else {
+            return BTreeSet::new();
+        };
+        let gives = self.of.iter().filter(|(_, much)| gain(**much, least).is_some());
+        gives.map(|(node, _)| *node).collect()
+    }
+
     fn take(&mut self, hop: &Hop<'_>) {
-        *self.led.entry(hop.from.node()).or_default() -= 1;
-        *self.led.entry(hop.to.node()).or_default() += 1;
+        self.of.entry(hop.from.node()).or_insert((1, 1)).0 -= 1;
+        self.of.entry(hop.to.node()).or_insert((0, 1)).0 += 1;
     }
 
     /// One hop of a chain as a step; the cause is that of the whole.

@@ -1,6 +1,10 @@
 //! That shares get even, and stay put once they are.
 
+use evenkeel_shared::ids::NodeId;
+
 use super::*;
+use crate::decide::placement::candidates;
+use crate::decide::plan::StepKind;
 use crate::decide::world::World;
 
 fn led(world: &World, node: u32) -> usize {

@@ -9,6 +9,7 @@ use goldenscript::{Command, Context};
 use proptest::prelude::*;
 
 use super::*;
+use crate::decide::facts::takes_more;
 use crate::decide::script;
 use crate::decide::world::{World, line};
 
