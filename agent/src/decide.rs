@@ -19,7 +19,7 @@ pub mod placement;
 pub mod plan;
 pub mod reminder;
 pub mod repair;
-mod rest;
+pub mod rest;
 pub mod room;
 pub mod score;
 pub mod slow;

@@ -3,13 +3,12 @@
 use std::io::{self, Write};
 
 use color_eyre::eyre::{Report, WrapErr};
-use evenkeel_shared::backup::Manifest;
 use serde::Serialize;
 
 use crate::config::{LogFormat, RescueArgs};
 use crate::env::Env;
 use crate::logging;
-use crate::node::rescue::{Left, Rescue};
+use crate::node::rescue::{Left, Rescue, Rescued};
 
 /// What `--json` prints, on one line.
 #[derive(Serialize)]
@@ -64,14 +63,9 @@ impl<'a> ShardTold<'a> {
 }
 
 impl<'a> Written<'a> {
-    fn of(manifest: &'a Manifest, archive: &'a str) -> Self {
-        Self {
-            id: &manifest.id,
-            archive,
-            shards: manifest.shards.len(),
-            records: manifest.shards.iter().map(|image| image.records).sum(),
-            bytes: manifest.shards.iter().flat_map(|image| &image.chunks).map(|it| it.bytes).sum(),
-        }
+    fn of(made: &'a Rescued, archive: &'a str) -> Self {
+        let Rescued { id, shards, records, bytes } = made;
+        Self { id, archive, shards: *shards, records: *records, bytes: *bytes }
     }
 }
 
@@ -88,13 +82,13 @@ pub(super) async fn run(env: Env, asked: &RescueArgs) -> Result<(), Report> {
     if let Some(archive) = &asked.to {
         let all = left.len();
         let mut done = 0;
-        let manifest = rescue.write(archive, |image| {
+        let made = rescue.write(archive, |image| {
             done += 1;
             let (shard, records) = (image.shard, image.records);
             // Where standard error is closed, nobody is there to be told.
             let _ = writeln!(io::stderr(), "{done} of {all}: {shard}, {records} records");
         });
-        written = Some(manifest.await.wrap_err("write what is left")?);
+        written = Some(made.await.wrap_err("write what is left")?);
     }
     let told = Told {
         cluster: rescue.cluster().to_string(),
@@ -105,7 +99,7 @@ pub(super) async fn run(env: Env, asked: &RescueArgs) -> Result<(), Report> {
         backup: written
             .as_ref()
             .zip(asked.to.as_deref())
-            .map(|(manifest, archive)| Written::of(manifest, archive)),
+            .map(|(made, archive)| Written::of(made, archive)),
     };
     let text = if asked.json {
         serde_json::to_string(&told).wrap_err("write JSON")? + "\n"

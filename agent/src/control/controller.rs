@@ -19,12 +19,13 @@ use tokio::task::JoinHandle;
 
 use super::operator::Operator;
 use super::{reconcile, restore, schedule, step};
-use crate::decide::balance::{BalanceSettings, balance};
+use crate::decide::balance::{BalanceSettings, balance_of};
 use crate::decide::budget::Budget;
 use crate::decide::facts::Observed;
 use crate::decide::placement::{Spread, candidates, place};
 use crate::decide::plan::{Plan, Step, StepKind};
-use crate::decide::repair::{RepairSettings, repair};
+use crate::decide::repair::{RepairSettings, repair_of};
+use crate::decide::rest::Shards;
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(250);
@@ -205,11 +206,12 @@ impl Controller {
 /// Everything that is due, by what the policy and operators say; evening out comes when nothing else
 /// is to be done.
 pub(super) fn plan_now(facts: &ClusterFacts, observed: &Observed, policy: &RecoveryPolicy) -> Plan {
-    let mut plan = repair(facts, observed, &RepairSettings::of(policy));
+    let shards = Shards::new(facts, observed);
+    let mut plan = repair_of(&shards, facts, observed, &RepairSettings::of(policy));
     if plan.steps.is_empty() {
         let waiting = plan.advised.iter().chain(&plan.held);
         let busy: BTreeSet<ShardId> = waiting.map(|step| step.shard).collect();
-        let even = balance(facts, observed, &busy, &BalanceSettings::default());
+        let even = balance_of(&shards, facts, observed, &busy, &BalanceSettings::default());
         plan.sort(even, facts, observed.at_unix_ms);
     }
     plan

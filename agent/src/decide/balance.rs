@@ -16,7 +16,7 @@ use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
 use super::facts::{Observed, ShardObserved, wanted};
 use super::placement::share;
 use super::plan::Step;
-use super::rest::{AtRest, paired};
+use super::rest::{Pair, Shards};
 
 /// How much balance may do at once.
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +40,25 @@ pub fn balance(
     busy: &BTreeSet<ShardId>,
     settings: &BalanceSettings,
 ) -> Vec<Step> {
-    let serving = |shard: &&ShardFacts| {
+    balance_of(&Shards::new(facts, observed), facts, observed, busy, settings)
+}
+
+/// The same for shards that have been looked at already.
+pub fn balance_of(
+    shards: &Shards<'_>,
+    facts: &ClusterFacts,
+    observed: &Observed,
+    busy: &BTreeSet<ShardId>,
+    settings: &BalanceSettings,
+) -> Vec<Step> {
+    let serving = |(shard, _): &Pair<'_>| {
         shard.phase == ShardPhase::Serving && !shard.id.is_system() && !busy.contains(&shard.id)
     };
-    let at_rest = AtRest::new(facts, observed);
-    let free: Vec<(&ShardFacts, &ShardObserved)> = paired(facts, observed)
-        .filter(|(shard, _)| serving(shard))
-        .filter(|(shard, seen)| at_rest.holds(shard, seen) || settled(facts, observed, shard, seen))
-        .collect();
+    let settled = |(shard, seen): &&Pair<'_>| settled(facts, observed, shard, seen);
+    let restless = shards.restless.iter().filter(settled);
+    let mut free: Vec<Pair<'_>> =
+        shards.at_rest.iter().chain(restless).copied().filter(serving).collect();
+    free.sort_by_key(|(shard, _)| shard.id);
     let mut steps = leaders::transfers(facts, observed, &free, settings.transfers_max);
     let moving = moving(facts);
     if moving < settings.moves_max {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::view::{NodeState, ZoneRule};
 
-use super::balance::{BalanceSettings, balance};
+use super::balance::{BalanceSettings, balance_of};
 use super::placement::{Spread, candidates, place};
 use super::plan::{Step, StepKind};
-use super::repair::{RepairSettings, repair};
+use super::repair::{RepairSettings, repair_of};
+use super::rest::Shards;
 use super::world::World;
 
 const NODES: u32 = 100;
@@ -27,7 +28,8 @@ pub(crate) type Now<'a> = &'a dyn Fn() -> Duration;
 struct Story {
     added: BTreeMap<(ShardId, NodeId), u32>,
     removed: BTreeMap<(ShardId, NodeId), u32>,
-    led: BTreeMap<ShardId, u32>,
+    /// Who handed each leadership on, in turn.
+    led: BTreeMap<ShardId, Vec<NodeId>>,
     steps: usize,
     took: Vec<Duration>,
 }
@@ -42,7 +44,9 @@ impl Story {
             StepKind::Remove { replica } => {
                 *self.removed.entry((step.shard, replica.node())).or_default() += 1;
             }
-            StepKind::TransferLeader { .. } => *self.led.entry(step.shard).or_default() += 1,
+            StepKind::TransferLeader { from, .. } => {
+                self.led.entry(step.shard).or_default().push(from.node());
+            }
             _ => {}
         }
     }
@@ -50,10 +54,12 @@ impl Story {
     /// One round's decision: repair, and balance where there is nothing to repair.
     fn plan(&mut self, world: &World, now: Now<'_>) -> Vec<Step> {
         let began = now();
-        let mut steps = repair(&world.facts, &world.observed, &RepairSettings::default()).steps;
+        let (facts, observed) = (&world.facts, &world.observed);
+        let shards = Shards::new(facts, observed);
+        let mut steps = repair_of(&shards, facts, observed, &RepairSettings::default()).steps;
         if steps.is_empty() {
             let (busy, even) = (BTreeSet::new(), BalanceSettings::default());
-            steps = balance(&world.facts, &world.observed, &busy, &even);
+            steps = balance_of(&shards, facts, observed, &busy, &even);
         }
         self.took.push(now().saturating_sub(began));
         steps
@@ -61,11 +67,16 @@ impl Story {
 
     fn tell(&mut self) {
         self.took.sort_unstable();
-        let count = self.took.len();
-        let median = self.took.get(count / 2).copied().unwrap_or_default();
+        let (count, steps) = (self.took.len(), self.steps);
+        let of = |percent: usize| self.took.get(count * percent / 100).copied().unwrap_or_default();
         let longest = self.took.last().copied().unwrap_or_default();
-        let steps = self.steps;
-        println!("{count} plans, {steps} steps: median {median:.1?}, longest {longest:.1?} a plan");
+        println!(
+            "{count} plans, {steps} steps; a plan: median {:.1?}, p90 {:.1?}, p99 {:.1?}, longest \
+             {longest:.1?}",
+            of(50),
+            of(90),
+            of(99)
+        );
     }
 
     fn assert_steady(&self) {
@@ -73,8 +84,14 @@ impl Story {
         assert_eq!(twice, None, "a copy was put on a node twice");
         let back = self.added.keys().find(|copy| self.removed.contains_key(copy));
         assert_eq!(back, None, "a copy was put on a node and taken away again");
-        let most = self.led.values().max().copied().unwrap_or(0);
-        assert!(most <= 3, "a leadership was handed on {most} times");
+        // While copies move, a leadership may come by a node again; it does not go to and fro.
+        let most = self.led.values().map(Vec::len).max().unwrap_or(0);
+        assert!(most <= 5, "a leadership was handed on {most} times");
+        let again = self.led.values().filter(|givers| {
+            givers.iter().enumerate().any(|(nth, node)| givers[..nth].contains(node))
+        });
+        let again = again.count();
+        assert!(again <= usize::from(SHARDS) / 100, "{again} were handed on by one node twice");
     }
 }
 

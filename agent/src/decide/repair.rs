@@ -14,13 +14,13 @@ use std::cell::{RefCell, RefMut};
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
-    ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, Rule, ShardFacts, ShardPhase, ZoneRule,
+    ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, Rule, ShardFacts, ZoneRule,
 };
 
 use super::facts::{Observed, ShardObserved, members, name, wanted};
 use super::placement::{Candidate, best, candidates, crowding, share};
 use super::plan::{Plan, RuleName, Step, StepKind, rule_of};
-use super::rest::{AtRest, paired};
+use super::rest::Shards;
 
 /// How much repair may do at once.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,16 @@ pub(super) struct Case<'a> {
 
 /// The steps that are due now.
 pub fn repair(facts: &ClusterFacts, observed: &Observed, settings: &RepairSettings) -> Plan {
+    repair_of(&Shards::new(facts, observed), facts, observed, settings)
+}
+
+/// The same for shards that have been looked at already.
+pub fn repair_of(
+    shards: &Shards<'_>,
+    facts: &ClusterFacts,
+    observed: &Observed,
+    settings: &RepairSettings,
+) -> Plan {
     let mut plan = Plan::default();
     let policy = facts.recovery.policy();
     let takers = RefCell::default();
@@ -75,16 +85,12 @@ pub fn repair(facts: &ClusterFacts, observed: &Observed, settings: &RepairSettin
         takers: &takers,
         replaces_lost: true,
     };
-    let at_rest = AtRest::new(facts, observed);
-    let kept = paired(facts, observed).filter(|(shard, _)| shard.phase != ShardPhase::Retired);
-    let restless = kept.filter(|(shard, seen)| {
-        let rests = at_rest.holds(shard, seen);
-        debug_assert!(!rests || case(shard, seen).decide() == Ok(None), "{}", shard.id);
-        !rests
-    });
+    debug_assert!(
+        shards.at_rest.iter().all(|(shard, seen)| case(shard, seen).decide() == Ok(None))
+    );
     // Time to loss: whoever can spare fewest copies comes first, the system shard before others.
-    let mut cases: Vec<(usize, Case<'_>)> =
-        restless.map(|(shard, seen)| case(shard, seen)).map(|case| (case.spare(), case)).collect();
+    let restless = shards.restless.iter().map(|(shard, seen)| case(shard, seen));
+    let mut cases: Vec<(usize, Case<'_>)> = restless.map(|case| (case.spare(), case)).collect();
     cases.sort_by_key(|(spare, case)| (*spare, case.shard.id));
     for (_, mut case) in cases {
         match case.decide() {

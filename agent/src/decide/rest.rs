@@ -6,15 +6,14 @@
 use std::collections::BTreeSet;
 
 use evenkeel_shared::ids::NodeId;
-use evenkeel_shared::view::{ClusterFacts, NodeIntent, NodeState, ReplicaRole, ShardFacts};
+use evenkeel_shared::view::{
+    ClusterFacts, NodeIntent, NodeState, ReplicaRole, ShardFacts, ShardPhase,
+};
 
 use super::facts::{Observed, ShardObserved, wanted};
 
 /// Every shard of the facts that is observed, with what is: both sides go in order of their ids.
-pub(super) fn paired<'a>(
-    facts: &'a ClusterFacts,
-    observed: &'a Observed,
-) -> impl Iterator<Item = (&'a ShardFacts, &'a ShardObserved)> {
+fn paired<'a>(facts: &'a ClusterFacts, observed: &'a Observed) -> impl Iterator<Item = Pair<'a>> {
     let mut all = observed.shards.iter().peekable();
     facts.shards.iter().filter_map(move |(id, shard)| {
         while all.next_if(|(other, _)| *other < id).is_some() {}
@@ -23,15 +22,37 @@ pub(super) fn paired<'a>(
     })
 }
 
+/// A shard, as wanted and as seen.
+pub(super) type Pair<'a> = (&'a ShardFacts, &'a ShardObserved);
+
+/// Every observed shard that has not been retired, each of both kinds in order of the ids. Found out
+/// once for a plan.
+pub struct Shards<'a> {
+    /// Those that are as they should be.
+    pub(super) at_rest: Vec<Pair<'a>>,
+    /// The others, and the system shard.
+    pub(super) restless: Vec<Pair<'a>>,
+}
+
+impl<'a> Shards<'a> {
+    /// Looks at each.
+    pub fn new(facts: &'a ClusterFacts, observed: &'a Observed) -> Self {
+        let known = AtRest::new(facts, observed);
+        let kept = paired(facts, observed).filter(|(shard, _)| shard.phase != ShardPhase::Retired);
+        let (at_rest, restless) = kept.partition(|(shard, seen)| known.holds(shard, seen));
+        Self { at_rest, restless }
+    }
+}
+
 /// Knows a shard at rest.
-pub(super) struct AtRest<'a> {
+struct AtRest<'a> {
     facts: &'a ClusterFacts,
     /// Nodes that are UP and to serve.
     well: BTreeSet<NodeId>,
 }
 
 impl<'a> AtRest<'a> {
-    pub(super) fn new(facts: &'a ClusterFacts, observed: &Observed) -> Self {
+    fn new(facts: &'a ClusterFacts, observed: &Observed) -> Self {
         let serves = facts.nodes.values().filter(|node| node.intent == NodeIntent::Serve);
         let up = serves.filter(|node| observed.state(node.id) == NodeState::Up);
         Self { facts, well: up.map(|node| node.id).collect() }
@@ -39,7 +60,7 @@ impl<'a> AtRest<'a> {
 
     /// Whether a data shard has exactly the copies that it should, all of them on nodes that are
     /// well.
-    pub(super) fn holds(&self, shard: &ShardFacts, seen: &ShardObserved) -> bool {
+    fn holds(&self, shard: &ShardFacts, seen: &ShardObserved) -> bool {
         let voters = &seen.voters;
         let is_well = |node: NodeId| self.well.contains(&node);
         !shard.id.is_system()

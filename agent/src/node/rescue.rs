@@ -106,6 +106,31 @@ pub struct Left {
     pub whole: bool,
 }
 
+/// The backup that was made of it.
+#[derive(Clone, Debug)]
+pub struct Rescued {
+    /// Its id.
+    pub id: String,
+    /// Shards in it.
+    pub shards: usize,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes of them all.
+    pub bytes: u64,
+}
+
+impl Rescued {
+    fn of(manifest: Manifest) -> Self {
+        let images = &manifest.shards;
+        Self {
+            shards: images.len(),
+            records: images.iter().map(|image| image.records).sum(),
+            bytes: images.iter().flat_map(|image| &image.chunks).map(|chunk| chunk.bytes).sum(),
+            id: manifest.id,
+        }
+    }
+}
+
 /// Stopped agents' folders, opened.
 pub struct Rescue {
     env: Env,
@@ -221,7 +246,7 @@ impl Rescue {
         &mut self,
         archive: &str,
         mut told: impl FnMut(&ShardImage),
-    ) -> Result<Manifest, RescueError> {
+    ) -> Result<Rescued, RescueError> {
         let store = Archive::open(archive)?;
         let (mut images, mut cut) = (Vec::new(), Hlc::default());
         let mut troubles = Vec::new();
@@ -247,7 +272,7 @@ impl Rescue {
         let manifest =
             seal(&self.env, &store, &self.facts, (BackupKind::Rescued, images), cut).await?;
         self.troubles.extend(troubles);
-        Ok(manifest)
+        Ok(Rescued::of(manifest))
     }
 
     async fn write_copy(

@@ -10,7 +10,7 @@ use evenkeel_shared::view::{ClusterFacts, ShardFacts, ZoneRule};
 
 use super::gain;
 use crate::decide::facts::{Observed, ShardObserved, name};
-use crate::decide::placement::{Candidate, candidates, crowding, share};
+use crate::decide::placement::{Candidate, candidates, share};
 use crate::decide::plan::{Step, StepKind};
 
 /// How much better a place is: fewer copies in one zone, then evener shares.
@@ -26,6 +26,16 @@ struct Move<'a> {
     to: NodeId,
 }
 
+/// A node that takes copies.
+#[derive(Clone, Copy)]
+struct Held {
+    node: NodeId,
+    /// By its number.
+    zone: usize,
+    holds: u32,
+    capacity: u32,
+}
+
 /// Where everything is, and how much each node holds.
 struct Holdings<'a> {
     facts: &'a ClusterFacts,
@@ -35,7 +45,7 @@ struct Holdings<'a> {
     /// The zones of those that take copies.
     open: BTreeSet<usize>,
     /// Those that take copies, whoever holds least first.
-    held: Vec<Candidate>,
+    held: Vec<Held>,
     /// The most that a copy on a node could gain by evenness; `None`: it stays.
     gains: BTreeMap<NodeId, Option<u64>>,
 }
@@ -71,8 +81,12 @@ impl<'a> Holdings<'a> {
             (node.id, *numbers.entry(node.zone.as_str()).or_insert(next))
         });
         let zones: BTreeMap<NodeId, usize> = zones.collect();
-        let held = candidates(facts, observed);
-        let open = held.iter().filter_map(|node| zones.get(&node.node).copied()).collect();
+        let held = candidates(facts, observed).into_iter().filter_map(|candidate| {
+            let Candidate { node, capacity, holds, .. } = candidate;
+            Some(Held { node, zone: *zones.get(&node)?, holds, capacity })
+        });
+        let held: Vec<Held> = held.collect();
+        let open = held.iter().map(|node| node.zone).collect();
         let rules = facts.keyspaces.keys().map(|id| (*id, facts.promise(*id).zones)).collect();
         let mut holdings = Self { facts, rules, zones, open, held, gains: BTreeMap::new() };
         holdings.order();
@@ -83,7 +97,7 @@ impl<'a> Holdings<'a> {
     fn order(&mut self) {
         self.held.sort_by_key(|node| (share(node.holds + 1, node.capacity), node.node));
         let least = self.held.first().map(|node| (node.holds, node.capacity));
-        let gain = |node: &Candidate| gain((node.holds, node.capacity), least?);
+        let gain = |node: &Held| gain((node.holds, node.capacity), least?);
         self.gains = self.held.iter().map(|node| (node.node, gain(node))).collect();
     }
 
@@ -109,7 +123,7 @@ impl<'a> Holdings<'a> {
                 if bound == (0, 0) || beaten {
                     continue;
                 }
-                let Some((rank, to)) = self.better_place(seen, (from, rule)) else { continue };
+                let Some((rank, to)) = self.better_place(seen, *voter, rule) else { continue };
                 if best.as_ref().is_none_or(|best| rank > best.rank) {
                     best = Some(Move { rank, shard: shard.id, seen, from, to });
                 }
@@ -152,31 +166,32 @@ impl<'a> Holdings<'a> {
     fn better_place(
         &self,
         seen: &ShardObserved,
-        (from, rule): (NodeId, ZoneRule),
+        voter: ReplicaId,
+        rule: ZoneRule,
     ) -> Option<(Rank, NodeId)> {
-        let zone = |node: NodeId| self.facts.nodes.get(&node).map_or("", |node| node.zone.as_str());
-        let others: Vec<&str> = seen
-            .voters
-            .iter()
-            .filter(|voter| voter.node() != from)
-            .map(|voter| zone(voter.node()))
-            .collect();
-        let crowded = crowding(rule, &others, zone(from));
-        let giver = self.held.iter().find(|node| node.node == from)?;
+        let crowding = |zone: Option<usize>| match rule {
+            ZoneRule::Ignore => 0,
+            ZoneRule::Spread | ZoneRule::Strict => self.beside(seen, voter, zone),
+        };
+        let crowded = crowding(self.zone(voter));
+        let giver = self.held.iter().find(|node| node.node == voter.node())?;
         let evener =
-            |taker: &Candidate| gain((giver.holds, giver.capacity), (taker.holds, taker.capacity));
-        let holds = |node: &Candidate| seen.voters.iter().any(|voter| voter.node() == node.node);
-        let free = self.held.iter().filter(|node| !holds(node));
-        let rank = |taker: &Candidate| {
-            let apart = crowded.checked_sub(crowding(rule, &others, &taker.zone))?;
+            |taker: &Held| gain((giver.holds, giver.capacity), (taker.holds, taker.capacity));
+        let is_free = |taker: &Held| seen.voters.iter().all(|other| other.node() != taker.node);
+        if crowded == 0 {
+            // Whoever has least comes first, and no place can be more apart.
+            let evened = self.held.iter().map_while(|taker| Some((evener(taker)?, taker)));
+            let mut apart = evened.filter(|(_, taker)| crowding(Some(taker.zone)) == 0);
+            let (even, taker) = apart.find(|(_, taker)| is_free(taker))?;
+            return Some(((0, even), taker.node));
+        }
+        let rank = |taker: &Held| {
+            let apart = crowded.checked_sub(crowding(Some(taker.zone)))?;
             let even = evener(taker);
             (apart > 0 || even.is_some()).then_some((apart, even.unwrap_or(0)))
         };
-        let mut ranked = free.filter_map(|taker| Some((rank(taker)?, taker.node)));
-        if crowded == 0 {
-            // Whoever has least comes first, and no place can be more apart.
-            return ranked.next();
-        }
+        let free = self.held.iter().filter(|taker| is_free(taker));
+        let ranked = free.filter_map(|taker| Some((rank(taker)?, taker.node)));
         ranked.max_by_key(|(rank, node)| (*rank, std::cmp::Reverse(*node)))
     }
 

@@ -39,11 +39,11 @@ pub(super) fn transfers(
     most: usize,
 ) -> Vec<Step> {
     let mut shares = Shares::new(facts, observed);
-    let givers = shares.givers();
-    if givers.is_empty() {
+    if shares.are_even() {
         return Vec::new();
     }
-    let direct = hops(&shares, free, |leader| givers.contains(&leader));
+    let gains = |from, to| shares.gain(from, to).is_some();
+    let direct = hops(&shares, free, gains);
     let mut steps: Vec<Step> = Vec::new();
     let mut moved = BTreeSet::new();
     while steps.len() < most {
@@ -58,7 +58,7 @@ pub(super) fn transfers(
         moved.insert(hop.shard);
     }
     if steps.is_empty()
-        && let Some(chain) = chain(&shares, &hops(&shares, free, |_| true))
+        && let Some(chain) = chain(&shares, &hops(&shares, free, |_, _| true))
         && chain.len() <= most
     {
         steps.extend(chain.iter().map(|hop| shares.step(*hop, &chain)));
@@ -66,19 +66,21 @@ pub(super) fn transfers(
     steps
 }
 
-/// Every way in which a leadership could move away from those nodes.
+/// Every way in which a leadership could move, of those that are worth it.
 fn hops<'a>(
     shares: &Shares<'_>,
     free: &[(&ShardFacts, &'a ShardObserved)],
-    gives: impl Fn(NodeId) -> bool,
+    worth: impl Fn(NodeId, NodeId) -> bool,
 ) -> Vec<Hop<'a>> {
     let mut hops = Vec::new();
     for (shard, seen) in free.iter().copied() {
-        let Some(from) = seen.leader.filter(|leader| gives(leader.node())) else { continue };
-        let heirs =
-            seen.voters.iter().copied().filter(|to| {
-                *to != from && shares.takers.contains(&to.node()) && seen.caught_up(*to)
-            });
+        let Some(from) = seen.leader else { continue };
+        let heirs = seen.voters.iter().copied().filter(|to| {
+            *to != from
+                && worth(from.node(), to.node())
+                && shares.takers.contains(&to.node())
+                && seen.caught_up(*to)
+        });
         hops.extend(heirs.map(|to| Hop { shard: shard.id, seen, from, to }));
     }
     hops
@@ -152,15 +154,11 @@ impl<'a> Shares<'a> {
         gain(self.of(from), self.of(to))
     }
 
-    /// Who leads so much more than somebody that giving one away keeps their order. Giving makes
-    /// nobody else one of them.
-    fn givers(&self) -> BTreeSet<NodeId> {
+    /// Whether nobody leads so much more than another that giving one away keeps their order.
+    fn are_even(&self) -> bool {
         let takers = self.takers.iter().map(|node| self.of(*node));
-        let Some(least) = takers.min_by_key(|(led, capacity)| share(led + 1, *capacity)) else {
-            return BTreeSet::new();
-        };
-        let gives = self.of.iter().filter(|(_, much)| gain(**much, least).is_some());
-        gives.map(|(node, _)| *node).collect()
+        let least = takers.min_by_key(|(led, capacity)| share(led + 1, *capacity));
+        least.is_none_or(|least| self.of.values().all(|much| gain(*much, least).is_none()))
     }
 
     fn take(&mut self, hop: &Hop<'_>) {

@@ -68,6 +68,7 @@ impl Group {
     }
 
     async fn hand_over(&self, to: ReplicaId) -> Result<(), String> {
+        let begun = self.env.clock.now();
         let mut metrics = self.raft.metrics();
         let matched = async {
             loop {
@@ -87,8 +88,8 @@ impl Group {
         if timeout(CATCH_UP_MAX, matched).await.is_err() {
             return Err(format!("{to} did not catch up within {} ms", CATCH_UP_MAX.as_millis()));
         }
-        let begun = HandOver { term: self.term(), since: self.env.clock.now() };
-        self.set_handing_over(Some(begun));
+        let caught_up = self.env.clock.now();
+        self.set_handing_over(Some(HandOver { term: self.term(), since: caught_up }));
         if let Err(error) = self.raft.trigger().transfer_leader(to).await {
             self.set_handing_over(None);
             return Err(error.to_string());
@@ -107,7 +108,12 @@ impl Group {
             }
         };
         match timeout(EFFECT_MAX, taken_over).await {
-            Ok(Some(heir)) if heir == to => Ok(()),
+            Ok(Some(heir)) if heir == to => {
+                let (caught_up, now) = (caught_up.saturating_sub(begun), self.env.clock.now());
+                let waited = now.saturating_sub(begun);
+                tracing::info!(shard = %self.key.shard, %to, ?caught_up, ?waited, "handed over");
+                Ok(())
+            }
             Ok(Some(heir)) => Err(format!("{heir} has taken over, not {to}")),
             Ok(None) => Err("this replica is closing".to_owned()),
             Err(_) => Err(format!("{to} did not take over within {} ms", EFFECT_MAX.as_millis())),
