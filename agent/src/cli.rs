@@ -55,9 +55,9 @@ fn run_parsed(arguments: &AgentArgs) -> Result<u8, Report> {
         }
         Some(AgentCommand::Rescue(asked)) => {
             let runtime = runtime()?;
-            runtime.block_on(async { rescue::run(Env::real(), asked).await })?;
+            let sound = runtime.block_on(async { rescue::run(Env::real(), asked).await })?;
             runtime.shutdown_background();
-            return Ok(0);
+            return Ok(u8::from(!sound));
         }
         None => {}
     }

@@ -36,6 +36,8 @@ fn two_of_three_folders_hold_every_acknowledged_write() {
     let shards = told["shards"].as_array().expect("each shard is told");
     assert_eq!(shards.len(), 6, "{told}");
     assert!(shards.iter().all(|shard| shard["whole"] == true), "{told}");
+    assert_eq!(told["system"]["whole"], true, "{told}");
+    assert_eq!(told["troubles"], serde_json::json!([]), "{told}");
     let id = told["backup"]["id"].as_str().expect("it was written").to_owned();
 
     let found = restore(&id, &archive);
@@ -75,4 +77,9 @@ fn one_folder_of_three_says_what_may_be_missing() {
     let found = restore(&id, &archive);
     let kept = (0..50).map(record).collect();
     assert_eq!(Client::new(found.addresses()).wrong(kept), Vec::<String>::new());
+
+    // Without its log a folder knows nothing, and is not taken for an empty cluster.
+    std::fs::remove_dir_all(lost.agents[1].plan.data().join("wal")).unwrap();
+    let nothing = evenkeel(&["agent", "rescue", &folder, "--to", &archive]).expect(1);
+    assert!(nothing.stderr.contains("none of these folders"), "{}", nothing.stderr);
 }

@@ -16,6 +16,7 @@ struct Told<'a> {
     cluster: String,
     here: &'a [String],
     missing: &'a [String],
+    system: Option<ShardTold<'a>>,
     shards: Vec<ShardTold<'a>>,
     troubles: &'a [String],
     /// What was written; `null` without `--to`.
@@ -64,36 +65,41 @@ impl<'a> ShardTold<'a> {
 
 impl<'a> Written<'a> {
     fn of(made: &'a Rescued, archive: &'a str) -> Self {
-        let Rescued { id, shards, records, bytes } = made;
+        let Rescued { id, shards, records, bytes, .. } = made;
         Self { id, archive, shards: *shards, records: *records, bytes: *bytes }
     }
 }
 
-/// Runs the command.
-pub(super) async fn run(env: Env, asked: &RescueArgs) -> Result<(), Report> {
+/// Runs the command; whether nothing was found damaged.
+pub(super) async fn run(env: Env, asked: &RescueArgs) -> Result<bool, Report> {
     logging::start(LogFormat::Text, "error").map_err(Report::msg)?;
     let mut rescue = Rescue::open(env, &asked.folders).await?;
     let (here, missing) = rescue.nodes();
-    let left = rescue.left();
+    let mut left = rescue.left();
+    let system = rescue.facts_left();
     if !asked.json {
-        say(&plan(&rescue.cluster().to_string(), (&here, &missing), &left))?;
+        let all: Vec<&Left> = system.iter().chain(&left).collect();
+        say(&plan(&rescue.cluster().to_string(), (&here, &missing), &all))?;
     }
     let mut written = None;
     if let Some(archive) = &asked.to {
         let all = left.len();
         let mut done = 0;
-        let made = rescue.write(archive, |image| {
+        let made = rescue.write(archive, &asked.empty, |image| {
             done += 1;
             let (shard, records) = (image.shard, image.records);
             // Where standard error is closed, nobody is there to be told.
             let _ = writeln!(io::stderr(), "{done} of {all}: {shard}, {records} records");
         });
-        written = Some(made.await.wrap_err("write what is left")?);
+        let made = made.await.wrap_err("write what is left")?;
+        left.clone_from(&made.left);
+        written = Some(made);
     }
     let told = Told {
         cluster: rescue.cluster().to_string(),
         here: &here,
         missing: &missing,
+        system: system.as_ref().map(ShardTold::of),
         shards: left.iter().map(ShardTold::of).collect(),
         troubles: &rescue.troubles,
         backup: written
@@ -107,8 +113,9 @@ pub(super) async fn run(env: Env, asked: &RescueArgs) -> Result<(), Report> {
         told.end()
     };
     say(&text)?;
+    let sound = rescue.troubles.is_empty();
     rescue.close().await;
-    Ok(())
+    Ok(sound)
 }
 
 fn say(text: &str) -> Result<(), Report> {
@@ -116,7 +123,7 @@ fn say(text: &str) -> Result<(), Report> {
 }
 
 /// What is there, before anything is written.
-fn plan(cluster: &str, (here, missing): (&[String], &[String]), left: &[Left]) -> String {
+fn plan(cluster: &str, (here, missing): (&[String], &[String]), left: &[&Left]) -> String {
     let gone = if missing.is_empty() {
         "no other node is known".to_owned()
     } else {
@@ -152,7 +159,7 @@ impl Told<'_> {
     /// What was done, what may be lost, and what to do next.
     fn end(&self) -> String {
         let mut lines: Vec<String> =
-            self.troubles.iter().map(|trouble| format!("damaged: {trouble}")).collect();
+            self.troubles.iter().map(|trouble| format!("left out: {trouble}")).collect();
         let gone = self.shards.iter().filter(|shard| shard.from.is_none()).count();
         let whole = self.shards.iter().filter(|shard| shard.whole).count();
         let minority = self.shards.len() - whole - gone;
@@ -160,6 +167,13 @@ impl Told<'_> {
             "{whole} shards with all that a quorum acknowledged, {minority} that may lack what only \
              the missing had, {gone} of which nothing is left"
         ));
+        if self.system.as_ref().is_none_or(|system| !system.whole) {
+            lines.push(
+                "of the system shard no majority is here: what was created or moved after its end \
+                 is not known"
+                    .to_owned(),
+            );
+        }
         match &self.backup {
             None => lines.push("nothing was written: name a folder with --to DIR".to_owned()),
             Some(backup) => {

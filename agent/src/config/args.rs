@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use evenkeel_shared::ids::ShardId;
+
 use super::settings::Settings;
 use super::{Config, ConfigError};
 
@@ -37,6 +39,9 @@ pub struct RescueArgs {
     /// The archive's folder; without it, what is there is only shown
     #[arg(long, value_name = "DIR")]
     pub to: Option<String>,
+    /// Shards to leave empty that can't be read: what they held is given up
+    #[arg(long, value_name = "SHARD", value_delimiter = ',')]
+    pub empty: Vec<ShardId>,
     /// Print one line of JSON
     #[arg(long)]
     pub json: bool,

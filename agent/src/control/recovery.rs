@@ -22,7 +22,7 @@ use crate::decide::plan::{Step, StepKind};
 /// How long a node that was switched over leads nothing: long enough to restart it.
 const HOLD: Duration = Duration::from_secs(120);
 /// Leaderships of one node handed over at once: each holds a shard's writes for a moment.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 
 impl Operator {
     /// Writes down what was declared.

@@ -322,7 +322,9 @@ impl Elector {
             self.wake = self.wake.min(started + limit);
             return None;
         }
-        let heir = ballot.heir(group).filter(|_| count == Count::Behind && !group.automatic);
+        // Whoever was told to stand by an operator names nobody in its own place.
+        let led = matches!(cause, Unled::LedBefore | Unled::NoLeader) && !group.automatic;
+        let heir = ballot.heir(group).filter(|_| led && count == Count::Behind);
         standing.ballot = None;
         standing.missed.clear();
         if let Some(node) = heir {
@@ -331,7 +333,8 @@ impl Elector {
             let next = now + self.draw(config.patience);
             self.shards.get_mut(&group.shard)?.next = Some(next);
             self.wake = self.wake.min(next);
-            return Some(ElectorAction::AskToStand { shard: group.shard, node, cause });
+            let (shard, term) = (group.shard, group.term);
+            return Some(ElectorAction::AskToStand { shard, term, node, cause });
         }
         if count == Count::Denied {
             let nodes = group.electorate().into_iter().map(ReplicaId::node);

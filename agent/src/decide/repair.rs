@@ -4,6 +4,7 @@
 //! Invariant: no step leaves a shard without a majority of voters on living nodes, or moves two
 //! voters of a data shard at once. A shard in doubt (no leader, no majority) is left alone.
 
+mod order;
 mod system;
 mod unsteady;
 
@@ -92,6 +93,11 @@ pub fn repair_of(
     let restless = shards.restless.iter().map(|(shard, seen)| case(shard, seen));
     let mut cases: Vec<(usize, Case<'_>)> = restless.map(|case| (case.spare(), case)).collect();
     cases.sort_by_key(|(spare, case)| (*spare, case.shard.id));
+    // Where some steps wait for a word, all of them are wanted; the others' turn comes by itself.
+    let in_turn = order::in_turn(facts, observed, &policy);
+    let doubts = cases.iter().filter_map(|(_, case)| Some((case.shard.id, case.doubt()?)));
+    plan.declined = doubts.collect();
+    cases.retain(|(_, case)| case.doubt().is_none());
     for (_, mut case) in cases {
         match case.decide() {
             Ok(Some(step)) => {
@@ -107,8 +113,7 @@ pub fn repair_of(
             Ok(None) => {}
             Err(why) => plan.declined.push((case.shard.id, why)),
         }
-        if settings.steps_max > 0 && plan.steps.len() >= settings.steps_max {
-            // The others' turn comes once these are done.
+        if in_turn && settings.steps_max > 0 && plan.steps.len() >= settings.steps_max {
             break;
         }
     }
@@ -119,12 +124,7 @@ pub fn repair_of(
 
 impl<'a> Case<'a> {
     fn decide(&self) -> Result<Option<Step>, String> {
-        let Some(leader) = self.seen.leader else { return Err("no leader".to_owned()) };
-        let live = self.seen.live_voters(self.observed, None);
-        if live < self.seen.quorum() {
-            let voters = self.seen.voters.len();
-            return Err(format!("only {live} of {voters} voters live: no majority"));
-        }
+        let Some(leader) = self.seen.leader else { return Err(order::NO_LEADER.to_owned()) };
         if let Some(step) = self.damaged() {
             return Ok(Some(step));
         }
@@ -132,11 +132,6 @@ impl<'a> Case<'a> {
             return Ok(Some(step));
         }
         if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) }
-    }
-
-    /// Copies that can be lost before the shard loses its majority.
-    fn spare(&self) -> usize {
-        self.seen.live_voters(self.observed, None).saturating_sub(self.seen.quorum())
     }
 
     /// A replica that its own node can't use: it is given up while a majority of sound ones lives.
@@ -194,14 +189,13 @@ impl<'a> Case<'a> {
         let worst = self.worst(self.seen.voters.iter().copied().chain([*learner]));
         match worst {
             Some(worst) if worst != *learner => {
-                self.let_go(worst);
                 let why = format!("{} is better placed", name(self.facts, ready.node()));
-                Ok(self.replace(leader, worst, Some(ready), &why, false))
+                Ok(self.let_go(worst, self.replace(leader, worst, Some(ready), &why, false)))
             }
             _ => {
-                self.let_go(*learner);
                 let why = "one copy more than wanted".to_owned();
-                Ok(Some(self.step(StepKind::Remove { replica: *learner }, why)))
+                let step = self.step(StepKind::Remove { replica: *learner }, why);
+                Ok(self.let_go(*learner, Some(step)))
             }
         }
     }
@@ -233,8 +227,8 @@ impl<'a> Case<'a> {
             return None;
         }
         let worst = self.worst(self.seen.voters.iter().copied())?;
-        self.let_go(worst);
-        self.replace(leader, worst, None, &format!("{staying} copies, {target} wanted"), true)
+        let why = format!("{staying} copies, {target} wanted");
+        self.let_go(worst, self.replace(leader, worst, None, &why, true))
     }
 
     /// Hands leadership to the voter that is best placed to take it.
@@ -368,11 +362,17 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// A copy goes: or all shards of one plan would take from whoever has most now.
-    fn let_go(&self, copy: ReplicaId) {
-        if let Some(giver) = self.takers().iter_mut().find(|node| node.node == copy.node()) {
+    /// Counts a copy out that a step takes away: or all shards of one plan would take from whoever
+    /// has most now.
+    fn let_go(&self, copy: ReplicaId, step: Option<Step>) -> Option<Step> {
+        let goes =
+            step.as_ref().is_some_and(|step| !matches!(step.kind, StepKind::TransferLeader { .. }));
+        let mut takers = self.takers();
+        let giver = takers.iter_mut().find(|node| goes && node.node == copy.node());
+        if let Some(giver) = giver {
             giver.holds = giver.holds.saturating_sub(1);
         }
+        step
     }
 
     fn takers(&self) -> RefMut<'_, Vec<Candidate>> {

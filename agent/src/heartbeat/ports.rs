@@ -79,5 +79,5 @@ pub trait Peers: Send + Sync {
         wait: Duration,
     ) -> BoxFuture<'static, Option<Vec<CanvassAnswer>>>;
     /// Asks a voter to stand for election.
-    fn stand(&self, node: NodeId, shard: ShardId) -> BoxFuture<'static, ()>;
+    fn stand(&self, node: NodeId, shard: ShardId, term: u64) -> BoxFuture<'static, ()>;
 }

@@ -364,9 +364,9 @@ impl Pulse {
                     tokio::spawn(self.groups.elect(shard, term));
                 }
                 ElectorAction::Nudge { shard } => drop(tokio::spawn(self.groups.nudge(shard))),
-                ElectorAction::AskToStand { shard, node, cause } => {
+                ElectorAction::AskToStand { shard, term, node, cause } => {
                     tracing::warn!(%shard, %node, %cause, "another voter is to stand");
-                    tokio::spawn(self.peers.stand(node, shard));
+                    tokio::spawn(self.peers.stand(node, shard, term));
                 }
             }
         }

@@ -54,6 +54,19 @@ pub(super) async fn open_data(
     opened.map_err(|why| NodeError::Open { what: "the data", why })
 }
 
+/// Opens the trees as they are, or says what is wrong with them: nothing is put aside.
+pub(super) async fn open_data_as_it_is(
+    env: &Env,
+    data: &Path,
+) -> Result<Arc<dyn Engine>, NodeError> {
+    let folder = data.join(STATE);
+    let open = move || FjallEngine::open(&folder, FjallLimits::default());
+    let opened = env.work.run(open).await;
+    let failed =
+        |error: EngineError| NodeError::Open { what: "the data", why: with_causes(&error) };
+    Ok(Arc::new(opened.map_err(failed)?))
+}
+
 fn open_trees(disk: &dyn Disk, data: &Path) -> Result<Arc<dyn Engine>, String> {
     let folder = data.join(STATE);
     let open = || FjallEngine::open(&folder, FjallLimits::default());

@@ -351,12 +351,13 @@ impl Peers for LanePeers {
         )
     }
 
-    fn stand(&self, node: NodeId, shard: ShardId) -> BoxFuture<'static, ()> {
+    fn stand(&self, node: NodeId, shard: ShardId, term: u64) -> BoxFuture<'static, ()> {
         let client = self.0.client(node, Lane::Heartbeat);
         Box::pin(async move {
             if let Some(client) = client {
                 // If it can't be asked, the elector asks somebody else.
-                let _ = client.stand(Deadline::after(UNSYNCED_MAX).context(), shard).await;
+                let by = Deadline::after(UNSYNCED_MAX);
+                let _ = client.stand(by.context(), shard, Some(term)).await;
             }
         })
     }

@@ -2,81 +2,40 @@
 //! shard's majority is gone for good, and with it everything that mends by itself.
 //!
 //! Invariant: of each shard the replica with the best log that can be read is taken, with all of
-//! its log; a folder changes no more than at any start of its agent.
+//! its log; what is left out is named. A folder changes no more than at any start of its agent.
+
+mod error;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use evenkeel_shared::backup::{BackupKind, Manifest, ShardImage};
-use evenkeel_shared::error::StoreError;
 use evenkeel_shared::ids::{ClusterId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::Survivor;
-use evenkeel_shared::version::Hlc;
 use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
 use tokio_util::sync::CancellationToken;
 
 use super::NodeError;
-use super::files::{open_data, open_log};
+use super::files::{open_data_as_it_is, open_log};
 use super::ledger::FolderLedger;
 use super::ports::LatePulse;
-use crate::backup::{Archive, ArchiveError, ImageWriter};
-use crate::control::leader::put_image;
-use crate::control::seal;
 use crate::decide::elector::is_majority;
 use crate::decide::facts::name;
 use crate::env::Env;
-use crate::folder::{Folder, FolderError, FolderLock, Membership, Opener};
+use crate::folder::{Folder, FolderLock, Membership, Opener};
 use crate::rpc::identity::Identity;
 use crate::rpc::links::Links;
-use crate::store::group::{GroupPorts, Queued};
+use crate::store::group::{Group, GroupPorts, Queued};
 use crate::store::replicas::Replicas;
 use crate::store::wal::{ReplicaKey, WalConfig};
 
-/// Why nothing can be rescued, by what the operator can do.
-#[derive(Debug, thiserror::Error)]
-pub enum RescueError {
-    /// Name other folders, or stop the agents.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// Look at the disk.
-    #[error("folder {folder} can't be read")]
-    Open {
-        /// The folder.
-        folder: PathBuf,
-        /// The cause.
-        #[source]
-        source: Box<NodeError>,
-    },
-    /// Leave it out.
-    #[error("folder {0} belongs to an agent that never joined a cluster; leave it out")]
-    NeverJoined(PathBuf),
-    /// Rescue one cluster at a time.
-    #[error("folder {folder} is of cluster {theirs}, the first one of {ours}: name folders of one")]
-    Others {
-        /// The folder.
-        folder: PathBuf,
-        /// Its cluster.
-        theirs: ClusterId,
-        /// The first folder's cluster.
-        ours: ClusterId,
-    },
-    /// Name each once.
-    #[error("folders {0} and {1} are of one node: name the newer one alone")]
-    Twice(PathBuf, PathBuf),
-    /// Name more folders.
-    #[error(
-        "none of these folders has a copy of the system shard that can be read, so nobody knows \
-         what the cluster held; name more folders, or restore a backup"
-    )]
-    NoFacts,
-    /// Look at the archive.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// A shard can't be read or written.
-    #[error(transparent)]
-    Shard(#[from] StoreError),
-}
+pub use error::RescueError;
+pub use write::Rescued;
+
+/// How long a replica may take to know its members.
+const READY_MAX: Duration = Duration::from_secs(5);
 
 /// One copy of a shard, and how far it goes.
 #[derive(Clone, Debug)]
@@ -96,9 +55,9 @@ pub struct Copy {
 pub struct Left {
     /// The shard.
     pub shard: ShardId,
-    /// Its keyspace, by name.
+    /// Its keyspace, by name; the system shard has none.
     pub keyspace: String,
-    /// The copies in the folders, the best log first.
+    /// The copies in the folders that are not empty, the best log first.
     pub copies: Vec<Copy>,
     /// Voters that are not among them.
     pub missing: Vec<String>,
@@ -106,37 +65,14 @@ pub struct Left {
     pub whole: bool,
 }
 
-/// The backup that was made of it.
-#[derive(Clone, Debug)]
-pub struct Rescued {
-    /// Its id.
-    pub id: String,
-    /// Shards in it.
-    pub shards: usize,
-    /// Records in them.
-    pub records: u64,
-    /// Bytes of them all.
-    pub bytes: u64,
-}
-
-impl Rescued {
-    fn of(manifest: Manifest) -> Self {
-        let images = &manifest.shards;
-        Self {
-            shards: images.len(),
-            records: images.iter().map(|image| image.records).sum(),
-            bytes: images.iter().flat_map(|image| &image.chunks).map(|chunk| chunk.bytes).sum(),
-            id: manifest.id,
-        }
-    }
-}
-
 /// Stopped agents' folders, opened.
 pub struct Rescue {
     env: Env,
     facts: Arc<ClusterFacts>,
     opened: BTreeMap<NodeId, Opened>,
-    /// What was found damaged, a sentence each.
+    /// Copies that could not be opened, each with the reason.
+    unopened: BTreeMap<ShardId, Vec<String>>,
+    /// What was found damaged or is left out, a sentence each.
     pub troubles: Vec<String>,
 }
 
@@ -175,12 +111,23 @@ impl Rescue {
             }
         }
         let Some((_, facts)) = facts else { return Err(RescueError::NoFacts) };
+        let mut unopened: BTreeMap<ShardId, Vec<String>> = BTreeMap::new();
         for (node, one) in &opened {
+            let called = name(&facts, *node);
             for (key, error) in one.replicas.open_survivors(*node, &facts).await {
-                troubles.push(format!("{} of {}: {error}", key.shard, name(&facts, *node)));
+                troubles.push(format!("{} of {called}: {error}", key.shard));
+                let why = format!("the copy of {called}: {error}");
+                unopened.entry(key.shard).or_default().push(why);
             }
+            for key in one.replicas.unknown_to(&facts) {
+                troubles.push(format!(
+                    "{} of {called}: the system shard's copies here don't know it: it is left out",
+                    key.shard
+                ));
+            }
+            one.ready().await;
         }
-        Ok(Self { env, facts, opened, troubles })
+        Ok(Self { env, facts, opened, unopened, troubles })
     }
 
     /// Whose data it is.
@@ -203,6 +150,11 @@ impl Rescue {
         self.serving().map(|shard| self.left_of(shard)).collect()
     }
 
+    /// The same of the system shard: what was created or moved after its end is not known.
+    pub fn facts_left(&self) -> Option<Left> {
+        self.facts.shards.get(&ShardId::SYSTEM).map(|shard| self.left_of(shard))
+    }
+
     fn serving(&self) -> impl Iterator<Item = &ShardFacts> {
         let data = self.facts.shards.values().filter(|shard| !shard.id.is_system());
         data.filter(|shard| shard.phase == ShardPhase::Serving)
@@ -211,6 +163,7 @@ impl Rescue {
     fn left_of(&self, shard: &ShardFacts) -> Left {
         let held = self.opened.values().filter_map(|one| one.replicas.get(shard.id));
         let mut held: Vec<_> = held.map(|group| (group.survivor(), group)).collect();
+        held.retain(|(survivor, _)| survivor.last > (0, 0));
         held.sort_by_key(|(survivor, _)| std::cmp::Reverse((survivor.last, survivor.applied)));
         let named = |replica: ReplicaId| name(&self.facts, replica.node());
         let members = held.first().map(|(_, best)| best.status().members);
@@ -225,7 +178,7 @@ impl Rescue {
                 .facts
                 .keyspaces
                 .get(&shard.keyspace)
-                .map_or_else(|| shard.keyspace.to_string(), |keyspace| keyspace.name.clone()),
+                .map_or_else(|| "-".to_owned(), |keyspace| keyspace.name.clone()),
             copies: held
                 .iter()
                 .map(|(survivor, _)| Copy {
@@ -240,60 +193,25 @@ impl Rescue {
         }
     }
 
-    /// Writes the best copy of every shard into an archive, and nothing in the place of those of
-    /// which nothing is left; `told` hears of each shard that is written.
-    pub async fn write(
-        &mut self,
-        archive: &str,
-        mut told: impl FnMut(&ShardImage),
-    ) -> Result<Rescued, RescueError> {
-        let store = Archive::open(archive)?;
-        let (mut images, mut cut) = (Vec::new(), Hlc::default());
-        let mut troubles = Vec::new();
-        for shard in self.serving() {
-            let mut image = None;
-            for copy in self.left_of(shard).copies {
-                match self.write_copy(&store, shard.id, copy.replica).await {
-                    Ok((written, until)) => {
-                        cut = cut.max(until);
-                        image = Some(written);
-                        break;
-                    }
-                    Err(error) => troubles.push(format!("{} of {}: {error}", shard.id, copy.node)),
-                }
-            }
-            let image = match image {
-                Some(image) => image,
-                None => nothing(&store, shard).await?,
-            };
-            told(&image);
-            images.push(image);
-        }
-        let manifest =
-            seal(&self.env, &store, &self.facts, (BackupKind::Rescued, images), cut).await?;
-        self.troubles.extend(troubles);
-        Ok(Rescued::of(manifest))
-    }
-
-    async fn write_copy(
-        &self,
-        store: &Archive,
-        shard: ShardId,
-        replica: ReplicaId,
-    ) -> Result<(ShardImage, Hlc), StoreError> {
-        let one = self.opened.get(&replica.node());
-        let group = one.and_then(|one| one.replicas.get(shard));
-        let gone = || StoreError::Unavailable { why: format!("{replica} is closed") };
-        let group = group.ok_or_else(gone)?;
-        let salvage = group.salvage().await?;
-        let image =
-            salvage.image().map_err(|error| StoreError::Unavailable { why: error.to_string() })?;
-        Ok((put_image(&self.env, store, group.key(), &image).await?, image.hlc()))
-    }
-
     /// Closes the folders again.
     pub async fn close(self) {
         futures::future::join_all(self.opened.values().map(|one| one.replicas.close())).await;
+    }
+}
+
+impl Opened {
+    /// Waits until each replica that has a log knows its members: its core says so a moment later.
+    async fn ready(&self) {
+        let knows = |group: &Arc<Group>| {
+            group.survivor().last == (0, 0) || !group.status().members.voters.is_empty()
+        };
+        let all = async {
+            while !self.replicas.all().iter().all(knows) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // Without members a shard counts as not whole, which errs on the safe side.
+        let _ = tokio::time::timeout(READY_MAX, all).await;
     }
 }
 
@@ -311,7 +229,7 @@ async fn open_one(env: &Env, path: &Path) -> Result<(Opened, Membership), Rescue
     let failed =
         |source: NodeError| RescueError::Open { folder: path.to_owned(), source: Box::new(source) };
     let wal = open_log(env, path, WalConfig::default()).await.map_err(failed)?;
-    let engine = open_data(env, path, None).await.map_err(failed)?;
+    let engine = open_data_as_it_is(env, path).await.map_err(failed)?;
     let caller = Arc::new(Identity::new(identity.name, identity.incarnation));
     // It dials nobody: no address is ever told to it.
     let (links, _) = Links::new(env.clone(), caller, CancellationToken::new());
@@ -338,19 +256,4 @@ async fn read_facts(
     let salvage = group.salvage().await.map_err(|error| error.to_string())?;
     let facts = salvage.facts().ok_or("it holds nothing yet")?;
     Ok((group.survivor(), facts))
-}
-
-/// An empty image, for a shard of which nothing is left: its keys can be written again.
-async fn nothing(store: &Archive, shard: &ShardFacts) -> Result<ShardImage, ArchiveError> {
-    let part = ImageWriter::new(store).finish().await?;
-    Ok(ShardImage {
-        shard: shard.id,
-        keyspace: shard.keyspace,
-        history: shard.history,
-        slots: shard.slots.clone(),
-        index: 0,
-        records: part.records,
-        content_hash: part.content_hash,
-        chunks: part.chunks,
-    })
 }

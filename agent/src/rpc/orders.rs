@@ -53,7 +53,10 @@ impl Orders for LaneOrders {
     }
 
     fn stand(&self, to: NodeId, shard: ShardId, by: Deadline) -> Answer<bool> {
-        self.call(to, move |client| async move { client.stand(by.context(), shard).await.map(Ok) })
+        self.call(
+            to,
+            move |client| async move { client.stand(by.context(), shard, None).await.map(Ok) },
+        )
     }
 
     fn content_hash(&self, of: NodeId, shard: ShardId, by: Deadline) -> Answer<ContentHash> {

@@ -65,9 +65,10 @@ impl Peer for PeerService {
         self.pulse.canvassed(&questions)
     }
 
-    async fn stand(self, _: Context, shard: ShardId) -> bool {
+    async fn stand(self, _: Context, shard: ShardId, term: Option<u64>) -> bool {
+        let meant = |group: &Group| term.is_none_or(|term| group.standing().1 == term);
         match self.replicas.get(shard) {
-            Some(group) if !group.is_leader() => {
+            Some(group) if !group.is_leader() && meant(&group) => {
                 self.pulse.ordered_to_stand(shard);
                 group.elect().await;
                 true

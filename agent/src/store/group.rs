@@ -81,6 +81,8 @@ pub struct Group {
     no_room: Mutex<Option<StoreError>>,
     /// The last hand-over that was begun: openraft itself never ends one.
     handing_over: Mutex<Option<HandOver>>,
+    /// Held while leadership is handed over.
+    transferring: tokio::sync::Mutex<()>,
     operations: AtomicU64,
     members: Mutex<Arc<Members>>,
     tasks: CancellationToken,
@@ -135,6 +137,7 @@ impl Group {
             backed: AtomicBool::new(true),
             no_room: Mutex::default(),
             handing_over: Mutex::default(),
+            transferring: tokio::sync::Mutex::default(),
             operations: AtomicU64::new(0),
             members: Mutex::new(Arc::new(members)),
             tasks,

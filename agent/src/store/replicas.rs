@@ -93,6 +93,15 @@ impl Replicas {
         failed
     }
 
+    /// Replicas that were opened here, of shards that the facts don't know or know in another life.
+    pub fn unknown_to(&self, facts: &ClusterFacts) -> Vec<ReplicaKey> {
+        let known = |key: &ReplicaKey| {
+            let shard = facts.shards.get(&key.shard);
+            key.shard.is_system() || shard.is_some_and(|shard| shard.history == key.history)
+        };
+        self.ledger.all().into_iter().filter(|key| !known(key)).collect()
+    }
+
     /// Does what only the leader, or the first voter, of each shard may: initialise it, tell it
     /// its slots, finish a membership change that was left half done.
     pub async fn lead(&self, facts: &ClusterFacts) -> Duties {

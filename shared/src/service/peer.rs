@@ -24,8 +24,9 @@ pub trait Peer {
     async fn beat(heartbeat: Heartbeat) -> HeartbeatReply;
     /// Asks whether these shards look unled from here too.
     async fn canvass(questions: Vec<CanvassQuestion>) -> Vec<CanvassAnswer>;
-    /// Asks a voter to stand for election now: a stuck transfer, or a failover that was ordered.
-    async fn stand(shard: ShardId) -> bool;
+    /// Asks a voter to stand for election now, if it is in that term still when one is named: a stuck
+    /// transfer, a leader that came back behind, or (in any term) a failover that was ordered.
+    async fn stand(shard: ShardId, term: Option<u64>) -> bool;
     /// Opens a snapshot transfer to a replica.
     async fn snapshot_begin(frame: SnapshotBegin) -> Result<(), PeerError>;
     /// Carries one piece of it, in order.

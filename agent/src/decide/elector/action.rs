@@ -40,6 +40,8 @@ pub enum ElectorAction {
     AskToStand {
         /// The shard.
         shard: ShardId,
+        /// The term in which it is to be: later, somebody else has stood.
+        term: u64,
         /// Whom.
         node: NodeId,
         /// Why this node does not lead it itself.

@@ -38,7 +38,8 @@ impl Elector {
                 if let Some(node) = node {
                     standing.asked_to_stand = Some((now, node));
                     let cause = Unled::TransferStuck;
-                    actions.push(ElectorAction::AskToStand { shard, node, cause });
+                    let term = group.term;
+                    actions.push(ElectorAction::AskToStand { shard, term, node, cause });
                 }
             }
             let limit = config.transfer_limit + Duration::from_micros(1);

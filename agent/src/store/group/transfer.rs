@@ -15,14 +15,8 @@ use crate::store::raft::Metrics;
 
 /// How long new proposals are held, whatever becomes of the transfer.
 const HOLD_MAX: Duration = Duration::from_millis(100);
-/// How long the target may take to come near, while writes go on.
-const NEAR_MAX: Duration = Duration::from_millis(80);
-/// Near is so many entries behind: what is under way anyway.
-const NEAR: u64 = 32;
-/// How long it may take for the rest, while writes are held.
-const CATCH_UP_MAX: Duration = Duration::from_millis(25);
-/// How often that is tried: between two tries writes go on.
-const TRIES: u32 = 4;
+/// How long the target may take to catch up with what was proposed before.
+const CATCH_UP_MAX: Duration = Duration::from_millis(80);
 /// How long a transfer may take to show; then the elector asks another voter to stand.
 const EFFECT_MAX: Duration = Duration::from_secs(1);
 
@@ -32,14 +26,6 @@ const EFFECT_MAX: Duration = Duration::from_secs(1);
 pub(super) struct HandOver {
     term: u64,
     since: Duration,
-}
-
-/// Why leadership was not handed over.
-enum Kept {
-    /// The target did not catch up while writes were held: they go on, and it is tried again.
-    Behind(String),
-    /// Anything else.
-    Other(String),
 }
 
 impl Group {
@@ -68,39 +54,49 @@ impl Group {
         if !self.metrics().membership_config.membership().voter_ids().any(|voter| voter == to) {
             return Err(refuse(format!("{to} is no voter of {}", self.key.shard)));
         }
-        let mut tries = 1;
-        loop {
-            self.caught_up(to, NEAR, NEAR_MAX).await.map_err(refuse)?;
-            let begun = self.env.clock.now();
-            match self.hand_over_held(to).await {
-                Ok(()) => return Ok(self.env.clock.now().saturating_sub(begun)),
-                Err(Kept::Behind(_)) if tries < TRIES => tries += 1,
-                Err(Kept::Behind(why) | Kept::Other(why)) => return Err(refuse(why)),
-            }
-        }
-    }
-
-    /// Holds writes while leadership changes hands.
-    async fn hand_over_held(&self, to: ReplicaId) -> Result<(), Kept> {
+        // Two would open each other's gate, and have two heirs stand.
+        let Ok(_alone) = self.transferring.try_lock() else {
+            return Err(refuse(format!("{} is being handed over already", self.key.shard)));
+        };
+        let begun = self.env.clock.now();
         self.proposer.set_gate(Gate::Held);
         let mut moving = std::pin::pin!(self.hand_over(to));
         let in_time = timeout(HOLD_MAX, &mut moving).await;
         // Whoever still waits is sent to the heir, or told to ask again, rather than held.
         self.proposer.set_gate(Gate::Open);
-        match in_time {
+        let outcome = match in_time {
             Ok(outcome) => outcome,
             Err(_) => moving.await,
-        }
+        };
+        outcome.map(|()| self.env.clock.now().saturating_sub(begun)).map_err(refuse)
     }
 
-    async fn hand_over(&self, to: ReplicaId) -> Result<(), Kept> {
+    async fn hand_over(&self, to: ReplicaId) -> Result<(), String> {
         let begun = self.env.clock.now();
-        self.caught_up(to, 0, CATCH_UP_MAX).await.map_err(Kept::Behind)?;
+        let mut metrics = self.raft.metrics();
+        let matched = async {
+            loop {
+                {
+                    let seen = metrics.borrow_watched();
+                    let reached = seen.replication.as_ref().and_then(|all| all.get(&to));
+                    let reached = reached.and_then(Option::as_ref).map(|log_id| log_id.index);
+                    if seen.last_log_index.is_some() && reached >= seen.last_log_index {
+                        return;
+                    }
+                }
+                if metrics.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        if timeout(CATCH_UP_MAX, matched).await.is_err() {
+            return Err(format!("{to} did not catch up within {} ms", CATCH_UP_MAX.as_millis()));
+        }
         let caught_up = self.env.clock.now();
         self.set_handing_over(Some(HandOver { term: self.term(), since: caught_up }));
         if let Err(error) = self.raft.trigger().transfer_leader(to).await {
             self.set_handing_over(None);
-            return Err(Kept::Other(error.to_string()));
+            return Err(error.to_string());
         }
         let mut metrics = self.raft.metrics();
         let taken_over = async {
@@ -115,40 +111,17 @@ impl Group {
                 }
             }
         };
-        let other = match timeout(EFFECT_MAX, taken_over).await {
+        match timeout(EFFECT_MAX, taken_over).await {
             Ok(Some(heir)) if heir == to => {
                 let (caught_up, now) = (caught_up.saturating_sub(begun), self.env.clock.now());
                 let waited = now.saturating_sub(begun);
                 tracing::info!(shard = %self.key.shard, %to, ?caught_up, ?waited, "handed over");
-                return Ok(());
+                Ok(())
             }
-            Ok(Some(heir)) => format!("{heir} has taken over, not {to}"),
-            Ok(None) => "this replica is closing".to_owned(),
-            Err(_) => format!("{to} did not take over within {} ms", EFFECT_MAX.as_millis()),
-        };
-        Err(Kept::Other(other))
-    }
-
-    /// Waits until a voter's log lacks at most so many entries.
-    async fn caught_up(&self, to: ReplicaId, slack: u64, limit: Duration) -> Result<(), String> {
-        let mut metrics = self.raft.metrics();
-        let matched = async {
-            loop {
-                {
-                    let seen = metrics.borrow_watched();
-                    let reached = seen.replication.as_ref().and_then(|all| all.get(&to));
-                    let reached = reached.and_then(Option::as_ref).map_or(0, |log_id| log_id.index);
-                    if seen.last_log_index.is_some_and(|last| reached + slack >= last) {
-                        return;
-                    }
-                }
-                if metrics.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        let late = |_| format!("{to} did not catch up within {} ms", limit.as_millis());
-        timeout(limit, matched).await.map_err(late)
+            Ok(Some(heir)) => Err(format!("{heir} has taken over, not {to}")),
+            Ok(None) => Err("this replica is closing".to_owned()),
+            Err(_) => Err(format!("{to} did not take over within {} ms", EFFECT_MAX.as_millis())),
+        }
     }
 
     fn set_handing_over(&self, begun: Option<HandOver>) {

@@ -2,7 +2,7 @@
 //! outcome that may be is never forgotten for a later refusal.
 
 use evenkeel_shared::error::StoreError;
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::view::ReplicaRole;
 use evenkeel_shared::wire::deadline::Deadline;
 
@@ -13,13 +13,11 @@ pub(super) struct Retry {
     pub(super) deadline: Deadline,
     /// What an attempt said whose outcome is not known: later refusals don't undo it.
     pub(super) unknown: Option<StoreError>,
-    /// Who was named as leader last: it is asked at once, and not twice without a pause.
-    named: Option<NodeId>,
 }
 
 impl Retry {
     pub(super) fn new(deadline: Deadline) -> Self {
-        Self { deadline, unknown: None, named: None }
+        Self { deadline, unknown: None }
     }
 
     /// Waits a moment; at the deadline, says the worst that is true.
@@ -29,11 +27,6 @@ impl Retry {
         }
         if self.deadline.remaining() <= LOOK_AGAIN {
             return Err(self.last_word(error));
-        }
-        if let StoreError::NotLeader { leader: Some(leader), .. } = error
-            && self.named.replace(leader) != Some(leader)
-        {
-            return Ok(());
         }
         tokio::time::sleep(LOOK_AGAIN).await;
         Ok(())

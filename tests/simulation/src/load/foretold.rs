@@ -8,7 +8,7 @@ use evenkeel_shared::client::StoreHandle;
 use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::preflight::Action;
 use evenkeel_shared::service::admin::AdminClient;
-use evenkeel_shared::view::{FailoverMode, RecoveryChange};
+use evenkeel_shared::view::{FailoverMode, NodeState, RecoveryChange};
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::join_all;
 
@@ -43,17 +43,43 @@ impl Clients {
         Err(format!("{KEYS} keys lie in {} shards only", keys.len()))
     }
 
-    /// What one agent says of another's death: the shards that it would leave without a majority.
-    pub async fn foretell(self, asked: usize, dies: usize) -> Result<BTreeSet<ShardId>, String> {
+    /// What one agent says of another's death once it knows who has died before: the shards that it
+    /// would leave without a majority, and the facts' revision at which it says so.
+    pub async fn foretell(
+        self,
+        asked: usize,
+        (dead, dies): (Vec<usize>, usize),
+    ) -> (u64, BTreeSet<ShardId>) {
+        loop {
+            if let Ok(told) = self.foretell_once(asked, &dead, dies).await {
+                return told;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn foretell_once(
+        &self,
+        asked: usize,
+        dead: &[usize],
+        dies: usize,
+    ) -> Result<(u64, BTreeSet<ShardId>), String> {
         let admin = self.admin(asked).await?;
         let context = || Deadline::after(ANSWER_MAX).context();
         let view = admin.view(context()).await.map_err(|error| error.to_string())?;
+        let is_down = |name: String| {
+            let node = view.nodes.iter().find(|node| node.name == name);
+            node.is_some_and(|node| node.state == NodeState::Down)
+        };
+        if !dead.iter().all(|number| is_down(name(*number))) {
+            return Err("it does not know yet who has died".to_owned());
+        }
         let named = view.nodes.iter().find(|node| node.name == name(dies));
         let node = named.ok_or("it does not know that node")?.id;
         let action = Action::Kill { node, down_secs: None };
         let asked = admin.preflight(context(), action).await.map_err(|error| error.to_string())?;
         let flight = asked.map_err(|error| error.to_string())?;
-        Ok(flight.quorum_lost.into_iter().collect())
+        Ok((flight.revision, flight.quorum_lost.into_iter().collect()))
     }
 
     /// Shards that can't be written, the system shard among them.

@@ -17,10 +17,12 @@ use crate::world::{Failure, World};
 
 const LAYOUT: Layout = Layout { agents: 5, shards: 6, replicas: 3 };
 const DEATHS_MAX: usize = 3;
-/// Longest time between two deaths, in milliseconds: repair has not begun, or is long over.
+/// Longest time between two deaths, in milliseconds: repair has not begun, is under way, or over.
 const BETWEEN_MS_MAX: u64 = 40_000;
 /// How long the cluster may take to form, and to heal.
 const SETTLE_MAX: Duration = Duration::from_secs(120);
+/// Between two questions.
+const APART: Duration = Duration::from_millis(600);
 /// How long questions and writes may take that have limits of their own.
 const ASK_MAX: Duration = Duration::from_secs(60);
 
@@ -65,7 +67,8 @@ fn two_of_the_living(world: &mut World) -> (usize, usize) {
     (living[dies], living[asked])
 }
 
-/// What is foretold; asked again until two answers agree, for a repair may be under way.
+/// What is foretold; asked again until two answers, some rounds of the controller apart, agree: a
+/// repair may be under way.
 fn foretold(
     world: &mut World,
     clients: &Clients,
@@ -74,12 +77,13 @@ fn foretold(
 ) -> Result<BTreeSet<ShardId>, Failure> {
     let mut before = None;
     loop {
-        let asking = world.client(clients.clone().foretell(asked, dies));
+        let dead = (0..LAYOUT.agents).filter(|number| !world.runs(*number)).collect();
+        let asking = world.client(clients.clone().foretell(asked, (dead, dies)));
         let told = world.finish("a death is foretold", ASK_MAX, &asking)?;
-        let told = told.map_err(Failure::Unsafe)?;
         if before.as_ref() == Some(&told) {
-            return Ok(told);
+            return Ok(told.1);
         }
         before = Some(told);
+        world.pass(APART)?;
     }
 }
