@@ -299,7 +299,7 @@ fn peer_requests() -> Vec<PeerRequest> {
         PeerRequest::Raft { frame },
         PeerRequest::Beat { heartbeat: samples::heartbeat() },
         PeerRequest::Canvass { questions: vec![question; 9] },
-        PeerRequest::Stand { shard },
+        PeerRequest::Stand { shard, term: Some(7) },
         PeerRequest::SnapshotBegin { frame: begin },
         PeerRequest::SnapshotChunk { chunk },
         PeerRequest::SnapshotFinish { finish },
