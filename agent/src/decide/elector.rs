@@ -322,14 +322,10 @@ impl Elector {
             self.wake = self.wake.min(started + limit);
             return None;
         }
-        // Whoever was told to stand by an operator names nobody in its own place.
-        let led = matches!(cause, Unled::LedBefore | Unled::NoLeader) && !group.automatic;
-        let heir = ballot.heir(group).filter(|_| led && count == Count::Behind);
+        let heir = ballot.heir(group, cause, count);
         standing.ballot = None;
         standing.missed.clear();
         if let Some(node) = heir {
-            // A leader that came back and lacks entries of the others can't win, and where
-            // operators decide nobody else stands by itself: it hands on what it led.
             let next = now + self.draw(config.patience);
             self.shards.get_mut(&group.shard)?.next = Some(next);
             self.wake = self.wake.min(next);

@@ -10,6 +10,7 @@ use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::CanvassAnswer;
 
 use super::facts::{GroupFacts, LastLog, Peers, is_majority};
+use super::unled::Unled;
 
 /// The answers to one canvass of one shard.
 #[derive(Clone, Debug)]
@@ -73,8 +74,14 @@ impl Ballot {
         self.term == group.term && self.last == group.last
     }
 
-    /// The voter whose log is the longest of all that answered, if it is longer than this one's.
-    pub(super) fn heir(&self, group: &GroupFacts) -> Option<NodeId> {
+    /// Whom a leader that came back hands on what it led: it lacks entries of the others, so that it
+    /// can't win, and where operators decide nobody else stands by itself. Whoever was told to stand
+    /// by an operator names nobody in its own place.
+    pub(super) fn heir(&self, group: &GroupFacts, cause: Unled, count: Count) -> Option<NodeId> {
+        let led = matches!(cause, Unled::LedBefore | Unled::NoLeader);
+        if group.automatic || !led || count != Count::Behind {
+            return None;
+        }
         let electorate = group.electorate();
         let longer = self.answers.iter().filter(|(replica, answer)| {
             answer.unled && answer.last > self.last && electorate.contains(replica)
