@@ -60,18 +60,24 @@ fn a_restore_over_a_running_cluster_can_be_undone_and_accepted() {
         (got.code == Some(0)).then_some(got.stdout)
     };
     cluster.run(&["kv", "put", "a", "old"]).expect(0);
+    // As many shards, and so the same slots: what is whose must not be mixed up.
+    cluster.ask(&["keyspace", "create", "orders", "--shards", "4", "--yes"]);
+    cluster.run(&["kv", "put", "a", "ordered", "--keyspace", "orders"]).expect(0);
+    let ordered = || cluster.run(&["kv", "get", "a", "--keyspace", "orders"]).expect(0).stdout;
     let id = create(&cluster, &archive);
     cluster.run(&["kv", "put", "a", "new"]).expect(0);
     cluster.run(&["kv", "put", "b", "later"]).expect(0);
 
     restore(&cluster, &id, &archive);
     assert_eq!((get("a").as_deref(), get("b")), (Some("old"), None), "restored");
+    assert_eq!(ordered(), "ordered", "restored");
     cluster.run(&["restore", "undo", "--yes", "--override", "undo"]).expect(0);
     assert_eq!((get("a").as_deref(), get("b").as_deref()), (Some("new"), Some("later")), "undone");
 
     restore(&cluster, &id, &archive);
     cluster.run(&["restore", "accept", "--yes", "--override", "accept"]).expect(0);
     assert_eq!((get("a").as_deref(), get("b")), (Some("old"), None), "accepted");
+    assert_eq!(ordered(), "ordered", "accepted");
     // There is nothing left to go back to.
     cluster.run(&["restore", "undo", "--yes", "--override", "undo"]).expect(1);
     cluster.wait_healthy();

@@ -24,7 +24,7 @@ fn restore(id: &str, from: &str) -> Cluster {
 #[test]
 fn two_of_three_folders_hold_every_acknowledged_write() {
     let mut lost = Cluster::start(3);
-    lost.ask(&["keyspace", "create", "orders", "--shards", "2", "--yes"]);
+    lost.ask(&["keyspace", "create", "orders", "--shards", "4", "--yes"]);
     lost.run(&["kv", "put", "a", "ordered", "--keyspace", "orders"]).expect(0);
     let writers = Writers::start(lost.addresses(), "rescued", 4);
     writers.wait_for_more(200);
@@ -34,7 +34,7 @@ fn two_of_three_folders_hold_every_acknowledged_write() {
     let told = rescue(&lost, &[2, 0], &archive);
     assert_eq!(told["missing"], serde_json::json!(["n2"]), "{told}");
     let shards = told["shards"].as_array().expect("each shard is told");
-    assert_eq!(shards.len(), 6, "{told}");
+    assert_eq!(shards.len(), 8, "{told}");
     assert!(shards.iter().all(|shard| shard["whole"] == true), "{told}");
     assert_eq!(told["system"]["whole"], true, "{told}");
     assert_eq!(told["troubles"], serde_json::json!([]), "{told}");

@@ -172,8 +172,14 @@ impl Drive<'_> {
         let facts = self.operator.system.facts();
         let by = Deadline::after(FILL_MAX);
         let fills = new.iter().map(|shard| {
-            let slots = facts.shards.get(shard).map(|shard| shard.slots.clone());
-            let image = manifest.shards.iter().find(|image| Some(&image.slots) == slots.as_ref());
+            let known = facts.shards.get(shard).cloned();
+            // Slots alone don't tell: every keyspace has all of them.
+            let fits = |image: &&ShardImage| {
+                known.as_ref().is_some_and(|known| {
+                    known.keyspace == image.keyspace && known.slots == image.slots
+                })
+            };
+            let image = manifest.shards.iter().find(fits);
             async move {
                 let image = image.ok_or_else(|| StoreError::Refused {
                     why: format!("the backup has no image for {shard}"),
