@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use attempts::Tries;
+use attempts::{Effect, Tries};
 use silence::Heard;
 
 use super::pool::Pool;
@@ -181,7 +181,7 @@ impl StoreHandle {
             routing: Routing::Forward,
         };
         let reply = self
-            .attempts(Target::Key(slot), timeout, |client, deadline, tries| {
+            .attempts((Target::Key(slot), Effect::May), timeout, |client, deadline, tries| {
                 let request = WriteRequest { floor: self.floor([slot], tries), ..request.clone() };
                 async move { client.write(deadline.context(), request).await }
             })
@@ -228,7 +228,7 @@ impl StoreHandle {
         let leader = matches!(fresh, Freshness::Linearizable | Freshness::Default);
         let target = if leader { Target::Key(slot) } else { Target::Named };
         let reply = self
-            .attempts(target, self.config.timeout, |client, deadline, _| {
+            .attempts((target, Effect::None), self.config.timeout, |client, deadline, _| {
                 let request = request.clone();
                 async move { client.read(deadline.context(), request).await }
             })
@@ -295,7 +295,7 @@ impl StoreHandle {
         let request =
             ScanRequest { keyspace: self.config.keyspace, routing: Routing::Forward, ..page };
         let target = request.shard.map_or(Target::Any, Target::Shard);
-        self.attempts(target, self.config.timeout, |client, deadline, _| {
+        self.attempts((target, Effect::None), self.config.timeout, |client, deadline, _| {
             let request = request.clone();
             async move { client.scan(deadline.context(), request).await }
         })

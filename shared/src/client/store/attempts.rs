@@ -20,6 +20,15 @@ pub(super) enum Tries {
     Again,
 }
 
+/// What an attempt does that nothing more is heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing: it reads, and the next attempt's word is the last.
+    None,
+    /// It may have been carried out: later refusals don't undo it.
+    May,
+}
+
 /// One attempt's failure.
 enum Failure {
     /// Nothing was done.
@@ -49,7 +58,7 @@ impl StoreHandle {
     /// Tries until it is answered or the time is over.
     pub(super) async fn attempts<T, F, Fut>(
         &self,
-        target: Target,
+        (target, effect): (Target, Effect),
         timeout: Duration,
         call: F,
     ) -> Result<T, ClientError>
@@ -93,7 +102,7 @@ impl StoreHandle {
                     return Err(ClientError::Unknown { attempts, last, persisted_by });
                 }
                 Err(Failure::Maybe(last, persisted)) => {
-                    maybe_done = true;
+                    maybe_done = effect == Effect::May;
                     persisted_by = persisted.or(persisted_by);
                     last
                 }

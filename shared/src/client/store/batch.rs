@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use super::attempts::{Tries, busy_pause};
+use super::attempts::{Effect, Tries, busy_pause};
 use super::{ClientError, RETRY_PAUSE, StoreHandle, Target};
 use crate::error::StoreError;
 use crate::ids::{NodeId, ShardId};
@@ -140,7 +140,7 @@ impl StoreHandle {
         };
         let target = slots.first().map_or(Target::Any, |slot| Target::Key(*slot));
         let reply: BatchReply = self
-            .attempts(target, deadline.remaining(), |client, deadline, tries| {
+            .attempts((target, Effect::May), deadline.remaining(), |client, deadline, tries| {
                 let tries = if before == Tries::Again { before } else { tries };
                 let floor = self.floor(slots.iter().copied(), tries);
                 let request = BatchRequest { floor, ..request.clone() };
