@@ -95,9 +95,11 @@ pub fn repair_of(
     cases.sort_by_key(|(spare, case)| (*spare, case.shard.id));
     // Where some steps wait for a word, all of them are wanted; the others' turn comes by itself.
     let in_turn = order::in_turn(facts, observed, &policy);
-    let doubts = cases.iter().filter_map(|(_, case)| Some((case.shard.id, case.doubt()?)));
-    plan.declined = doubts.collect();
-    cases.retain(|(_, case)| case.doubt().is_none());
+    cases.retain(|(_, case)| {
+        let doubt = case.doubt();
+        plan.declined.extend(doubt.iter().map(|why| (case.shard.id, why.clone())));
+        doubt.is_none()
+    });
     for (_, mut case) in cases {
         match case.decide() {
             Ok(Some(step)) => {
