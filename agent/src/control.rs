@@ -4,6 +4,7 @@
 mod backup;
 mod controller;
 mod drill;
+mod failover;
 pub mod files;
 pub mod journal;
 mod keyspace;

@@ -88,6 +88,42 @@ fn with_failover_in_operators_hands_nobody_takes_over_until_they_say_so() {
 }
 
 #[test]
+fn a_voter_that_is_told_to_stand_and_lacks_writes_hands_on() {
+    let mut cluster = Cluster::start(3);
+    let writers = Writers::start(cluster.addresses(), "behind", 4);
+    writers.wait_for_more(20);
+    let behind = place(&cluster, &leader_of(&cluster, 2));
+    let lacking = cluster.agents[behind].plan.name.clone();
+    cluster.agents[behind].freeze();
+    cluster.wait_state(&lacking, "DOWN");
+    for id in 1..=4 {
+        wait_for("the others lead", SOON, || {
+            let leader = shard(&cluster, id)?["leader"].as_str()?.to_owned();
+            (leader != lacking).then_some(())
+        });
+    }
+    let done = cluster.ask(&["failover", "manual", "--yes"]);
+    assert_eq!(done["done"], true, "{done}");
+    writers.wait_for_more(400);
+    let first = leader_of(&cluster, 1);
+    let led = place(&cluster, &first);
+    cluster.agents[led].kill();
+    cluster.agents[behind].thaw();
+    cluster.wait_state(&first, "DOWN");
+    cluster.wait_state(&lacking, "UP");
+
+    let told = ["shard", "failover", "1", "--to", &lacking, "--accept-loss"];
+    let failed = cluster.ask(&told);
+    let (told, leader) = (failed.to_string(), leader_of(&cluster, 1));
+    assert_eq!(failed["done"], true, "{failed}");
+    assert!(leader != first && leader != lacking, "{leader}: {told}");
+    assert!(told.contains("did not win"), "{told}");
+    cluster.agents[led].start();
+    cluster.wait_healthy();
+    writers.finish().assert_kept(cluster.addresses());
+}
+
+#[test]
 fn a_pause_ends_by_itself_and_must_end() {
     let mut cluster = Cluster::start(3);
     let endless = cluster.run(&["failover", "pause", "--yes"]).expect(2);

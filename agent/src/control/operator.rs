@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use evenkeel_shared::error::{AdminError, StoreError};
 use evenkeel_shared::event::{EventKind, Severity};
-use evenkeel_shared::ids::{IntentId, NodeId, ReplicaId, ShardId};
+use evenkeel_shared::ids::{IntentId, NodeId, ShardId};
 use evenkeel_shared::preflight::{Action, Outcome, Preflight};
-use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply};
+use evenkeel_shared::service::peer::ContentHash;
 use evenkeel_shared::view::{IntentPhase, NodeIntent, ReplicaRole, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 
@@ -20,13 +20,12 @@ use super::{backup, keyspace, removal, restore, salvage};
 use crate::config::Config;
 use crate::decide::blast;
 use crate::decide::course::Course;
-use crate::decide::explain::candidates;
 use crate::env::Env;
 
 /// Pre-flights remembered, to tell at execution whether things have got worse since.
 const PREFLIGHTS_MAX: usize = 64;
 /// How long the audit line may take; after that it is queued, and the act goes on.
-const AUDIT_MAX: Duration = Duration::from_millis(1_500);
+pub(super) const AUDIT_MAX: Duration = Duration::from_millis(1_500);
 /// How long a refusal that may pass is waited out: nodes list their replicas every second.
 const CATCH_UP_MAX: Duration = Duration::from_secs(3);
 /// Between two looks at what is waited for.
@@ -222,76 +221,6 @@ impl Operator {
             Action::RestoreAccept => self.end_restore(by).await,
             Action::RestoreUndo => self.undo_restore(actor, by).await,
         }
-    }
-
-    async fn switchover(
-        &self,
-        shard: ShardId,
-        to: Option<NodeId>,
-        by: Deadline,
-    ) -> Result<String, StoreError> {
-        let target = self.candidate(shard, to)?;
-        match self.system.lead(shard, LeaderOrder::Transfer(target), by).await? {
-            LeaderReply::Transferred(held_us) => Ok(format!(
-                "{shard} is led by {}, writes were held for {} ms",
-                self.name(target.node()),
-                held_us / 1_000
-            )),
-            other => Err(StoreError::Unknown { why: format!("{shard} answered {other:?}") }),
-        }
-    }
-
-    async fn failover(
-        &self,
-        shard: ShardId,
-        to: Option<NodeId>,
-        by: Deadline,
-    ) -> Result<String, StoreError> {
-        let target = self.candidate(shard, to)?;
-        // Without a leader there is nobody to hand it over.
-        let led = self.system.router.leader_of(shard).is_some();
-        if led && let Ok(done) = self.switchover(shard, to, by.at_most(AUDIT_MAX)).await {
-            return Ok(done);
-        }
-        let stood = if target.node() == self.system.me {
-            match self.system.replicas.get(shard) {
-                Some(group) => {
-                    self.observer.ordered_to_stand(shard);
-                    group.elect().await;
-                    true
-                }
-                None => false,
-            }
-        } else {
-            self.system.orders.stand(target.node(), shard, by).await?
-        };
-        if stood {
-            return Ok(format!("{} stands for {shard}", self.name(target.node())));
-        }
-        let why = format!("{} can't stand for {shard}", self.name(target.node()));
-        Err(StoreError::Refused { why })
-    }
-
-    /// The named voter, if it can lead, or whoever would lead next.
-    pub(super) fn candidate(
-        &self,
-        shard: ShardId,
-        to: Option<NodeId>,
-    ) -> Result<ReplicaId, StoreError> {
-        let (facts, observed) = self.observer.observe();
-        let refused = |why: String| StoreError::Refused { why };
-        let known = facts.shards.get(&shard).zip(observed.shards.get(&shard));
-        let (known, seen) = known.ok_or_else(|| refused(format!("no {shard}")))?;
-        let (table, best) = candidates(&facts, &observed, known, seen);
-        let Some(to) = to else {
-            return best
-                .ok_or_else(|| refused(format!("{shard} has no other voter that can lead")));
-        };
-        let able = |voter: &&ReplicaId| {
-            voter.node() == to && table.iter().any(|known| known.node == to && known.able)
-        };
-        let voter = seen.voters.iter().find(able).copied();
-        voter.ok_or_else(|| refused(format!("{} can't lead {shard}", self.name(to))))
     }
 
     /// Waits until the controller has brought a restore to its end.
