@@ -41,7 +41,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use agent::AgentHook;
-pub use console::{Characters, ConsoleHook, ConsoleOptions, WriteLock};
+pub use console::{Characters, Colours, ConsoleHook, ConsoleOptions, WriteLock};
 
 pub(crate) use failure::{CliError, Exit};
 pub(crate) use output::{json, line, note};

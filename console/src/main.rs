@@ -5,8 +5,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use evenkeel::cli::{self, Characters, ConsoleOptions, Hooks, WriteLock};
-use evenkeel::tui::{self, LiveFeed};
+use evenkeel::cli::{self, Characters, Colours, ConsoleOptions, Hooks, WriteLock};
+use evenkeel::tui::{self, LiveFeed, ThemeChoice};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -23,7 +23,15 @@ fn console(options: ConsoleOptions) -> futures::future::BoxFuture<'static, ExitC
             read_only: options.lock == WriteLock::ReadOnly,
             unlocked: options.lock == WriteLock::Open,
             ascii: options.characters == Characters::Ascii,
+            theme: match options.colours {
+                Colours::Auto => ThemeChoice::Auto,
+                Colours::Dark => ThemeChoice::Dark,
+                Colours::Light => ThemeChoice::Light,
+                Colours::Mono => ThemeChoice::Mono,
+            },
             addresses: options.seeds,
+            record: options.record,
+            replay: options.replay,
             ..tui::ConsoleOptions::default()
         };
         match tui::run(screen, Box::new(feed)).await {

@@ -6,13 +6,16 @@
 
 mod action;
 mod effect;
+mod export;
 mod feed;
 mod format;
+mod hits;
 mod live;
 mod message;
 mod model;
 mod number;
 mod options;
+pub mod recording;
 mod run;
 mod theme;
 mod update;
@@ -26,6 +29,7 @@ mod tests;
 
 pub use effect::Effect;
 pub use feed::Feed;
+pub use hits::Hit;
 pub use live::LiveFeed;
 pub use message::{LinkState, Message};
 pub use options::{ConsoleOptions, ThemeChoice};

@@ -2,6 +2,7 @@
 //!
 //! The console itself lives behind a hook: this file draws nothing.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,6 +24,12 @@ pub struct ConsoleOptions {
     pub lock: WriteLock,
     /// Which characters the terminal can show.
     pub characters: Characters,
+    /// The colours.
+    pub colours: Colours,
+    /// The file into which what is heard is recorded.
+    pub record: Option<PathBuf>,
+    /// A recording to look at in the place of a cluster.
+    pub replay: Option<PathBuf>,
     /// The demo's own load, when a demo opened this console.
     pub load: Option<Arc<LoadStats>>,
 }
@@ -49,6 +56,20 @@ pub enum Characters {
     Ascii,
 }
 
+/// Which colours the console uses.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colours {
+    /// Those for dark terminals, none under `NO_COLOR`.
+    #[default]
+    Auto,
+    /// Those for dark terminals.
+    Dark,
+    /// Those for light terminals.
+    Light,
+    /// None: glyphs, words and weights tell all.
+    Mono,
+}
+
 /// Flags of the console; they also stand without the word `console`.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct ConsoleArguments {
@@ -61,6 +82,15 @@ pub(crate) struct ConsoleArguments {
     /// Draw with plain characters only
     #[arg(long)]
     ascii: bool,
+    /// The colours
+    #[arg(long, value_name = "COLOURS", default_value = "auto")]
+    theme: Colours,
+    /// Record what is heard into this file, to be looked at with --replay
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Look at a recording in the place of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "write"])]
+    replay: Option<PathBuf>,
 }
 
 impl ConsoleArguments {
@@ -71,7 +101,17 @@ impl ConsoleArguments {
             _ => WriteLock::Locked,
         };
         let characters = if self.ascii { Characters::Ascii } else { Characters::Unicode };
-        ConsoleOptions { seeds, lock, characters, load: None }
+        let (record, replay) = (self.record.clone(), self.replay.clone());
+        ConsoleOptions {
+            // A recording has nobody to talk to.
+            seeds: if replay.is_some() { Vec::new() } else { seeds },
+            lock,
+            characters,
+            colours: self.theme,
+            record,
+            replay,
+            load: None,
+        }
     }
 }
 

@@ -2,9 +2,13 @@
 //!
 //! Keys, footer, help and the write lock all read this table, so none of them can disagree.
 
+mod table;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// One of the screens, by its digit. 4 is kept for failover.
+pub(crate) use table::BINDINGS;
+
+/// One of the screens, by its digit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Screen {
     /// Every node and what needs attention.
@@ -14,6 +18,8 @@ pub(crate) enum Screen {
     Shards,
     /// Where the work is done.
     Load,
+    /// How failovers went, part by part.
+    Failover,
     /// The catalogue, and what is being restored.
     Backups,
     /// The journal.
@@ -22,8 +28,8 @@ pub(crate) enum Screen {
 
 impl Screen {
     /// Every screen in the order of its digit.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Nodes, Self::Shards, Self::Load, Self::Backups, Self::Events];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Nodes, Self::Shards, Self::Load, Self::Failover, Self::Backups, Self::Events];
 
     /// The digit that opens it.
     pub(crate) fn digit(self) -> char {
@@ -31,6 +37,7 @@ impl Screen {
             Self::Nodes => '1',
             Self::Shards => '2',
             Self::Load => '3',
+            Self::Failover => '4',
             Self::Backups => '5',
             Self::Events => '6',
         }
@@ -42,6 +49,7 @@ impl Screen {
             Self::Nodes => "Nodes",
             Self::Shards => "Shards",
             Self::Load => "Load",
+            Self::Failover => "Failover",
             Self::Backups => "Backups",
             Self::Events => "Events",
         }
@@ -65,17 +73,40 @@ pub(crate) enum Command {
     Back,
     Sort,
     Filter,
+    Palette,
     Severity,
     Follow,
+    Jump,
+    Then,
     Freeze,
     Unlock,
     Copy,
+    AsWords,
+    Export,
     Help,
     Redraw,
     Suspend,
     Quit,
+    StepBack,
+    StepOn,
+    EventBefore,
+    EventAfter,
+    Slower,
+    Faster,
+    Play,
+    GoTo,
+    Mark,
+    Live,
     Kill,
+    FreezeNode,
+    Cut,
+    Heal,
     Failover,
+    Switchover,
+    Maintain,
+    Mode,
+    AddCopy,
+    RemoveCopy,
     Drain,
     Evict,
     Reinit,
@@ -83,6 +114,25 @@ pub(crate) enum Command {
     Restore,
     Accept,
     Undo,
+}
+
+impl Command {
+    /// Whether it is about the past.
+    pub(crate) fn travels(self) -> bool {
+        matches!(
+            self,
+            Self::StepBack
+                | Self::StepOn
+                | Self::EventBefore
+                | Self::EventAfter
+                | Self::Slower
+                | Self::Faster
+                | Self::Play
+                | Self::GoTo
+                | Self::Mark
+                | Self::Live
+        )
+    }
 }
 
 /// One key as the table names it.
@@ -154,123 +204,9 @@ pub(crate) fn lookup(chord: Chord, screen: Screen) -> Option<&'static Binding> {
     BINDINGS.iter().find(|line| line.works_on(screen) && line.chords.contains(&chord))
 }
 
-use Chord::{Char, Ctrl, Key};
-use Screen::{Backups, Events, Load, Nodes, Shards};
-
-const fn free(
-    command: Command,
-    chords: &'static [Chord],
-    label: &'static str,
-    name: &'static str,
-    help: &'static str,
-) -> Binding {
-    Binding { command, chords, label, name, help, guard: Guard::Free, screens: &[], footer: false }
-}
-
-const fn on(screens: &'static [Screen], mut line: Binding) -> Binding {
-    line.screens = screens;
-    line
-}
-
-const fn shown(mut line: Binding) -> Binding {
-    line.footer = true;
-    line
-}
-
-const fn locked(screens: &'static [Screen], mut line: Binding) -> Binding {
-    line.screens = screens;
-    line.guard = Guard::Locked;
-    line.footer = true;
-    line
-}
-
-/// Rarely asked for: found in help, not in the footer.
-const fn rare(mut line: Binding) -> Binding {
-    line.footer = false;
-    line
-}
-
-/// The table, in the order of help.
-pub(crate) static BINDINGS: &[Binding] = &[
-    free(Command::Show(Nodes), &[Char('1')], "1", "Nodes", "nodes, attention, journal"),
-    free(Command::Show(Shards), &[Char('2')], "2", "Shards", "which node holds which shard"),
-    free(Command::Show(Load), &[Char('3')], "3", "Load", "operations, latency, round trips"),
-    free(Command::Show(Backups), &[Char('5')], "5", "Backups", "catalogue and restores"),
-    free(Command::Show(Events), &[Char('6')], "6", "Events", "what happened, and why"),
-    free(Command::NextScreen, &[Key(KeyCode::Tab)], "Tab", "next", "next screen"),
-    free(Command::Up, &[Char('k'), Key(KeyCode::Up)], "k Up", "up", "up"),
-    free(Command::Down, &[Char('j'), Key(KeyCode::Down)], "j Down", "down", "down"),
-    free(Command::Top, &[Char('g'), Key(KeyCode::Home)], "g Home", "top", "first row"),
-    free(Command::Bottom, &[Char('G'), Key(KeyCode::End)], "G End", "bottom", "last row"),
-    free(Command::PageUp, &[Ctrl('u'), Key(KeyCode::PageUp)], "^u PgUp", "page up", "page up"),
-    free(Command::PageDown, &[Ctrl('d'), Key(KeyCode::PageDown)], "^d PgDn", "page", "page down"),
-    on(
-        &[Shards],
-        free(Command::Left, &[Char('h'), Key(KeyCode::Left)], "h Left", "left", "nodes before"),
-    ),
-    on(
-        &[Shards],
-        free(Command::Right, &[Char('l'), Key(KeyCode::Right)], "l Right", "right", "nodes after"),
-    ),
-    shown(free(Command::Open, &[Key(KeyCode::Enter)], "Enter", "open", "details of the row")),
-    free(Command::Back, &[Key(KeyCode::Esc)], "Esc", "back", "close, or drop the filter"),
-    on(
-        &[Nodes, Shards, Load],
-        shown(free(Command::Sort, &[Char('s')], "s", "sort", "sort by the next column")),
-    ),
-    shown(free(Command::Filter, &[Char('/')], "/", "filter", "words; !word leaves out")),
-    on(
-        &[Events],
-        shown(free(Command::Severity, &[Char('v')], "v", "severity", "hide what matters less")),
-    ),
-    on(
-        &[Events],
-        shown(free(Command::Follow, &[Char('f')], "f", "follow", "stay at the newest event")),
-    ),
-    locked(
-        &[Nodes, Load],
-        free(Command::Kill, &[Char('K')], "K", "kill", "kill the node, no drain: a drill"),
-    ),
-    locked(
-        &[Shards],
-        free(Command::Failover, &[Char('F')], "F", "failover", "move the shard's leadership"),
-    ),
-    locked(
-        &[Nodes, Load],
-        free(Command::Drain, &[Char('D')], "D", "drain", "give all replicas away, or stop that"),
-    ),
-    locked(
-        &[Nodes],
-        free(Command::Evict, &[Char('E')], "E", "evict", "remove a drained or dead node"),
-    ),
-    rare(locked(
-        &[Nodes],
-        free(Command::Reinit, &[Char('I')], "I", "reinit", "give up a dead node's lost data"),
-    )),
-    locked(&[Backups], free(Command::Backup, &[Char('b')], "b", "back up", "back all shards up")),
-    locked(
-        &[Backups],
-        free(Command::Restore, &[Char('R')], "R", "restore", "put the backup in place of now"),
-    ),
-    locked(
-        &[Backups],
-        free(Command::Accept, &[Char('A')], "A", "accept", "keep what a restore put in place"),
-    ),
-    locked(
-        &[Backups],
-        free(Command::Undo, &[Char('U')], "U", "undo", "put back what a restore replaced"),
-    ),
-    shown(free(Command::Unlock, &[Char('W')], "W", "unlock", "open or close the write lock")),
-    shown(free(Command::Freeze, &[Char('p')], "p", "freeze", "hold the screen still")),
-    free(Command::Copy, &[Char('y')], "y", "copy", "copy the row's name"),
-    free(Command::Redraw, &[Ctrl('l')], "^l", "redraw", "draw everything again"),
-    free(Command::Suspend, &[Ctrl('z')], "^z", "suspend", "back to the shell for a while"),
-    shown(free(Command::Help, &[Char('?'), Key(KeyCode::F(1))], "?", "help", "this list")),
-    free(Command::Quit, &[Char('q'), Ctrl('c')], "q ^c", "quit", "end the console"),
-];
-
 #[cfg(test)]
 mod tests {
+    use super::Chord::Char;
     use super::*;
 
     #[test]
@@ -289,7 +225,7 @@ mod tests {
     #[test]
     fn every_screen_is_opened_by_its_digit() {
         for screen in Screen::ALL {
-            let line = lookup(Char(screen.digit()), Nodes).expect("bound");
+            let line = lookup(Char(screen.digit()), Screen::Nodes).expect("bound");
             assert_eq!(line.command, Command::Show(screen));
         }
     }

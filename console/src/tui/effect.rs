@@ -1,5 +1,6 @@
 //! Everything that the console wants done, as data: `update` returns it, the loop carries it out.
 
+use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
 
 /// One thing to do.
@@ -17,8 +18,33 @@ pub enum Effect {
         /// The pre-flight's revision.
         revision: u64,
     },
+    /// Ask who would lead a shard next, and why; answered with `Message::Explained`.
+    Explain {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Ask what speaks for and against a node; answered with `Message::Judged`.
+    Judge {
+        /// The node.
+        node: NodeId,
+    },
+    /// Ask what the controller does and would do; answered with `Message::Planned`.
+    Plan,
+    /// Run a drill; it tells how it goes with `Message::Drilled`.
+    Drill {
+        /// Its name.
+        name: String,
+        /// What the operator has typed to confirm it.
+        confirmed: Option<String>,
+    },
+    /// End the drill that runs, and heal what it did.
+    EndDrill,
     /// Put text on the clipboard.
     Copy(String),
+    /// Write the screen, as it is, to a file.
+    Export,
+    /// Add a second to the recording.
+    Record(Box<crate::tui::recording::Second>),
     /// Clear the terminal and draw everything again.
     Redraw,
     /// Hand the terminal back to the shell until resumed.

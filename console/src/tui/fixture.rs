@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_shared::event::{Event, EventKind, Severity};
+use evenkeel_shared::explain::Phases;
 use evenkeel_shared::heartbeat::{Load, PeerReport, Report};
 use evenkeel_shared::ids::{Epoch, Incarnation, IntentId, KeyspaceId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::key::SlotRange;
@@ -161,7 +162,10 @@ impl World {
                     let to = self.leader(shard).map_or(0, |node| node.0);
                     let what = format!("{shard} leader n{} to n{to}", node.0);
                     let about = (Some(NodeId(to)), Some(shard));
-                    self.tell(EventKind::Leader, Severity::Warn, about, (what, "old leader died"));
+                    let part = u64::from(shard.0 % 5) * 1_730;
+                    let parts = [27_000, 900 + part / 4, 14_200 + part, 6_300, 11_700 + part / 2];
+                    let why = format!("n{} held dead {}", node.0, Phases::of(parts.map(Some)));
+                    self.tell(EventKind::Leader, Severity::Warn, about, (what, &why));
                 }
                 format!("n{} was killed", node.0)
             }

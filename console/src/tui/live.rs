@@ -21,6 +21,7 @@ use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::{Caller, Service};
 use evenkeel_shared::wire::serve::{serve, server_config};
 use evenkeel_shared::wire::tcp::Tcp;
+use tarpc::client::RpcError;
 use tarpc::context::Context;
 use tarpc::server::{BaseChannel, Channel};
 use tokio::sync::mpsc;
@@ -34,6 +35,8 @@ const REDIAL: Duration = Duration::from_millis(500);
 /// How long a pre-flight may take, and an act.
 const PREFLIGHT_MAX: Duration = Duration::from_secs(5);
 const ACT_MAX: Duration = Duration::from_secs(60);
+/// How long one agent may take over a question that changes nothing.
+const ASK_MAX: Duration = Duration::from_secs(2);
 
 /// Agents, live.
 pub struct LiveFeed {
@@ -89,6 +92,24 @@ impl Feed for LiveFeed {
                 Effect::Act { action, revision } => {
                     let result = inner.act(&action, revision).await;
                     Message::Acted { action, result }
+                }
+                Effect::Explain { shard } => {
+                    let result = inner
+                        .ask(|admin, by| async move { admin.explain(by.context(), shard).await })
+                        .await;
+                    Message::Explained { shard, result: result.map(Box::new) }
+                }
+                Effect::Judge { node } => {
+                    let result = inner
+                        .ask(|admin, by| async move { admin.dossier(by.context(), node).await })
+                        .await;
+                    Message::Judged { node, result: result.map(Box::new) }
+                }
+                Effect::Plan => {
+                    let plan = inner
+                        .ask(|admin, by| async move { admin.plan(by.context()).await.map(Ok) })
+                        .await;
+                    Message::Planned(plan.map(Box::new))
                 }
                 _ => return,
             };
@@ -151,6 +172,25 @@ impl Inner {
                     self.open().1 = Some(address);
                     return answer;
                 }
+                Err(error) => last = unreachable(&format!("{address}: {error}")),
+            }
+        }
+        Err(last)
+    }
+
+    /// Asks one agent after another until one answers.
+    async fn ask<T, F>(
+        &self,
+        question: impl Fn(AdminClient, Deadline) -> F,
+    ) -> Result<T, AdminError>
+    where
+        F: Future<Output = Result<Result<T, AdminError>, RpcError>>,
+    {
+        let mut last = unreachable("no agent is connected");
+        for address in self.candidates() {
+            let Ok(admin) = self.admin(&address).await else { continue };
+            match question(admin, Deadline::after(ASK_MAX)).await {
+                Ok(answer) => return answer,
                 Err(error) => last = unreachable(&format!("{address}: {error}")),
             }
         }

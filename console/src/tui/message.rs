@@ -1,12 +1,17 @@
 //! Everything that can happen to the console, as one closed enum.
 
 use crossterm::event::KeyEvent;
+use evenkeel_shared::dossier::Dossier;
 use evenkeel_shared::error::AdminError;
 use evenkeel_shared::event::Event;
+use evenkeel_shared::explain::Explanation;
 use evenkeel_shared::heartbeat::Report;
-use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::plan::PlanView;
 use evenkeel_shared::preflight::{Action, Outcome, Preflight};
 use evenkeel_shared::view::ClusterView;
+
+use super::hits::Hit;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -17,6 +22,8 @@ pub enum Message {
     Paste(String),
     /// The mouse wheel turned: lines down, or up when negative.
     Wheel(i16),
+    /// Something was clicked.
+    Click(Hit),
     /// The terminal has another size.
     Resize {
         /// Columns.
@@ -60,6 +67,26 @@ pub enum Message {
         /// What came of it.
         result: Result<Outcome, AdminError>,
     },
+    /// The answer to [`crate::tui::Effect::Explain`].
+    Explained {
+        /// The shard that was asked about.
+        shard: ShardId,
+        /// Who would lead it next, and why.
+        result: Result<Box<Explanation>, AdminError>,
+    },
+    /// The answer to [`crate::tui::Effect::Judge`].
+    Judged {
+        /// The node that was asked about.
+        node: NodeId,
+        /// What speaks for and against it.
+        result: Result<Box<Dossier>, AdminError>,
+    },
+    /// The answer to [`crate::tui::Effect::Plan`].
+    Planned(Result<Box<PlanView>, AdminError>),
+    /// Where the screen was written to, or why it was not.
+    Exported(Result<String, String>),
+    /// A second was recorded, or why the recording has ended.
+    Recorded(Result<(), String>),
 }
 
 /// How a connection to an agent is.

@@ -3,14 +3,21 @@
 //! Selections hold ids, never row numbers: a refresh can't put another node under a key.
 
 pub(crate) mod acts;
+pub(crate) mod answers;
 pub(crate) mod attention;
+pub(crate) mod changes;
 pub(crate) mod clean;
 pub(crate) mod cluster;
+pub(crate) mod command_line;
 pub(crate) mod cursor;
 pub(crate) mod dialog;
+pub(crate) mod failovers;
+pub(crate) mod held;
+pub(crate) mod history;
 pub(crate) mod journal;
 pub(crate) mod layer;
 pub(crate) mod lock;
+pub(crate) mod palette;
 pub(crate) mod ring;
 pub(crate) mod rows;
 pub(crate) mod track;
@@ -20,15 +27,18 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 
-use evenkeel_shared::event::Severity;
+use evenkeel_shared::event::{Event, Severity};
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
 
 use super::action::Screen;
 use super::options::ConsoleOptions;
 use super::theme::{Theme, Tone};
+use answers::Answers;
 use cluster::Cluster;
 use cursor::Cursor;
+use held::Held;
+use history::History;
 use journal::EventKey;
 use layer::Layer;
 use lock::Lock;
@@ -51,8 +61,18 @@ pub(crate) struct Model {
     pub(crate) layers: Vec<Layer>,
     /// What is heard from the cluster.
     pub(crate) live: Cluster,
-    /// What was heard when the screen was frozen.
-    pub(crate) frozen: Option<Box<Frozen>>,
+    /// What was heard when the screen was frozen, or in the past that is shown.
+    pub(crate) held: Option<Box<Held>>,
+    /// What was heard before, second by second.
+    pub(crate) history: History,
+    /// The journal lines that a recording still lacks; none when nothing is recorded.
+    pub(crate) unrecorded: Option<Vec<Event>>,
+    /// Whether this is a recording that is played: there is no now.
+    pub(crate) replay: bool,
+    /// A moment that was marked, to be compared with another.
+    pub(crate) mark: Option<u64>,
+    /// What the agents have answered beside what they send by themselves.
+    pub(crate) answers: Answers,
     /// The chosen rows.
     pub(crate) chosen: Chosen,
     /// The words of each screen's filter.
@@ -77,17 +97,6 @@ pub(crate) struct Model {
     pub(crate) archive: Option<String>,
 }
 
-/// A held screen.
-#[derive(Clone, Debug)]
-pub(crate) struct Frozen {
-    /// What was known.
-    pub(crate) cluster: Cluster,
-    /// When.
-    pub(crate) at: u64,
-    /// Events that have arrived since.
-    pub(crate) events_since: u64,
-}
-
 /// The chosen row of each list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chosen {
@@ -97,6 +106,8 @@ pub(crate) struct Chosen {
     pub(crate) shard: Cursor<ShardId>,
     /// The first node column of the matrix.
     pub(crate) column: usize,
+    /// In Failover: the first line of the incident.
+    pub(crate) failover: Cursor<EventKey>,
     /// In Backups: archive and id.
     pub(crate) backup: Cursor<(String, String)>,
     /// In Events; none: at the newest.
@@ -138,7 +149,12 @@ impl Model {
             screen: Screen::default(),
             layers: Vec::new(),
             live,
-            frozen: None,
+            held: None,
+            history: History::default(),
+            unrecorded: options.record.is_some().then(Vec::new),
+            replay: false,
+            mark: None,
+            answers: Answers::default(),
             chosen: Chosen::default(),
             filters: BTreeMap::new(),
             sorts: BTreeMap::new(),
@@ -155,12 +171,12 @@ impl Model {
 
     /// What is shown: the cluster as heard, or as it was when frozen.
     pub(crate) fn shown(&self) -> &Cluster {
-        self.frozen.as_ref().map_or(&self.live, |frozen| &frozen.cluster)
+        self.held.as_ref().map_or(&self.live, |held| &held.cluster)
     }
 
     /// The time for which ages are shown.
     pub(crate) fn shown_at(&self) -> u64 {
-        self.frozen.as_ref().map_or(self.now, |frozen| frozen.at)
+        self.held.as_ref().map_or(self.now, |held| held.at)
     }
 
     /// The filter of a screen; empty when none.

@@ -1,5 +1,7 @@
 //! What the command line decides about the console before it starts.
 
+use std::path::PathBuf;
+
 /// How the console is to start.
 #[derive(Clone, Debug, Default)]
 pub struct ConsoleOptions {
@@ -15,6 +17,10 @@ pub struct ConsoleOptions {
     pub title: String,
     /// The archive that a backup dialog proposes while the catalogue is empty.
     pub archive: Option<String>,
+    /// The file into which what is heard is recorded; it must not be there yet.
+    pub record: Option<PathBuf>,
+    /// A recording to look at in the place of a cluster.
+    pub replay: Option<PathBuf>,
     /// Addresses that are being dialled, shown until one answers.
     pub addresses: Vec<String>,
 }

@@ -3,23 +3,26 @@
 //! Input is never polled, frames are at least 10 ms apart, and nothing is drawn while nothing
 //! that is shown has changed. This file is the only one of the console's that reads a clock.
 
+mod files;
 mod pace;
 mod terminal;
 
 use std::time::{Duration, SystemTime};
 
 use color_eyre::eyre::{Result, WrapErr};
-use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
+use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
 use futures::StreamExt;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::hits::Hits;
 use super::model::Model;
 use super::theme::Theme;
-use super::update::update;
+use super::update::{replay, update};
 use super::view::view;
 use super::{ConsoleOptions, Effect, Feed, Message};
+use files::Files;
 use pace::{Pace, Urgency, urgency};
 use terminal::Screen;
 
@@ -34,10 +37,14 @@ const WHEEL_LINES: i16 = 3;
 pub async fn run(options: ConsoleOptions, mut feed: Box<dyn Feed>) -> Result<()> {
     let colour_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let theme = Theme::new(options.theme, options.ascii, colour_allowed);
+    let mut files = Files::open(&options)?;
     let mut model = Model::new(&options, theme, TimeZone::system(), now_unix_ms());
+    if let Some(recording) = files.take_replay() {
+        replay(&mut model, recording);
+    }
     let messages = feed.messages();
     let mut screen = Screen::open().wrap_err("open the terminal")?;
-    let result = turn(&mut model, feed.as_ref(), messages, &mut screen).await;
+    let result = turn(&mut model, feed.as_ref(), messages, &mut screen, &mut files).await;
     screen.close().wrap_err("restore the terminal")?;
     result
 }
@@ -47,6 +54,7 @@ async fn turn(
     feed: &dyn Feed,
     mut messages: mpsc::Receiver<Message>,
     screen: &mut Screen,
+    files: &mut Files,
 ) -> Result<()> {
     model.size = screen.size()?;
     let mut keys = EventStream::new();
@@ -55,15 +63,17 @@ async fn turn(
     let mut pace = Pace::default();
     let mut batch = Vec::new();
     let mut feed_open = true;
+    let mut hits = Hits::default();
     loop {
         if pace.is_due(now_unix_ms()) {
-            screen.draw(|frame| view(model, frame)).wrap_err("draw a frame")?;
+            hits = Hits::default();
+            screen.draw(|frame| view(model, frame, &hits)).wrap_err("draw a frame")?;
             pace.drawn(now_unix_ms());
         }
         tokio::select! {
             biased;
             event = keys.next() => match event {
-                Some(event) => batch.extend(message_of(&event.wrap_err("read a key")?)),
+                Some(event) => batch.extend(message_of(&event.wrap_err("read a key")?, &hits)),
                 None => return Ok(()),
             },
             received = messages.recv_many(&mut batch, BATCH_MAX), if feed_open => {
@@ -75,9 +85,12 @@ async fn turn(
             }
             () = pace.wait(now_unix_ms()) => {}
         }
-        update(model, Message::Tick { now_unix_ms: now_unix_ms() });
+        let tick = Message::Tick { now_unix_ms: now_unix_ms() };
+        batch.insert(0, tick);
         for message in batch.drain(..) {
-            pace.ask(urgency(model, &message));
+            if !matches!(message, Message::Tick { .. }) {
+                pace.ask(urgency(model, &message));
+            }
             for effect in update(model, message) {
                 match effect {
                     Effect::Quit => return Ok(()),
@@ -87,9 +100,24 @@ async fn turn(
                         screen.suspend().await.wrap_err("suspend the console")?;
                         model.size = screen.size()?;
                     }
-                    effect @ (Effect::Preflight { .. } | Effect::Act { .. }) => {
-                        feed.perform(effect);
+                    Effect::Export => {
+                        let written = Files::export(screen.last_frame());
+                        update(model, Message::Exported(written));
                     }
+                    Effect::Record(second) => {
+                        let recorded = files.record(&second);
+                        pace.ask(urgency(model, &Message::Recorded(recorded.clone())));
+                        update(model, Message::Recorded(recorded));
+                        continue;
+                    }
+                    effect @ (Effect::Explain { .. } | Effect::Judge { .. } | Effect::Plan) => {
+                        feed.perform(effect);
+                        continue;
+                    }
+                    effect @ (Effect::Preflight { .. }
+                    | Effect::Act { .. }
+                    | Effect::Drill { .. }
+                    | Effect::EndDrill) => feed.perform(effect),
                 }
                 pace.ask(Urgency::Now);
             }
@@ -98,7 +126,7 @@ async fn turn(
 }
 
 /// What a terminal event means to the console, if anything.
-fn message_of(event: &Event) -> Option<Message> {
+fn message_of(event: &Event, hits: &Hits) -> Option<Message> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Key(*key)),
         Event::Paste(text) => Some(Message::Paste(text.clone())),
@@ -106,6 +134,9 @@ fn message_of(event: &Event) -> Option<Message> {
         Event::Mouse(mouse) => match mouse.kind {
             MouseEventKind::ScrollDown => Some(Message::Wheel(WHEEL_LINES)),
             MouseEventKind::ScrollUp => Some(Message::Wheel(-WHEEL_LINES)),
+            MouseEventKind::Down(MouseButton::Left) => {
+                hits.at(mouse.column, mouse.row).map(Message::Click)
+            }
             _ => None,
         },
         _ => None,

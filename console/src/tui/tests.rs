@@ -2,9 +2,11 @@
 //! it.
 
 mod anywhere;
+mod everything;
 mod keys;
 mod screens;
 mod styled;
+mod time;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use evenkeel_shared::ids::NodeId;
@@ -14,7 +16,9 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
 use super::fixture::World;
+use super::hits::Hits;
 use super::model::Model;
+use super::model::layer::Layer;
 use super::theme::Theme;
 use super::update::update;
 use super::view::view;
@@ -57,15 +61,21 @@ impl Stage {
         }
     }
 
-    /// What the agents send at one moment.
-    pub(super) fn hear(&mut self) {
-        self.say(Message::Tick { now_unix_ms: self.world.now });
+    /// What the agents send at one moment; what the second that has passed leads to.
+    pub(super) fn hear(&mut self) -> Vec<Effect> {
+        let effects = self.say(Message::Tick { now_unix_ms: self.world.now });
         for node in self.world.living() {
             self.say(Message::Report(Box::new(self.world.report(node))));
         }
         let observer = self.world.living()[0];
         self.say(Message::View(Box::new(self.world.view(observer))));
         self.say(Message::Events(self.world.events.clone()));
+        effects
+    }
+
+    /// Whether a harmful act lies open, to be confirmed.
+    pub(super) fn is_asking(&self) -> bool {
+        self.model.layers.iter().any(|layer| matches!(layer, Layer::Dialog(_)))
     }
 
     /// Every connection is lost, and time goes on.
@@ -95,6 +105,11 @@ impl Stage {
                 name => KeyCode::Char(name.chars().next().expect("not empty")),
             };
             effects = self.say(Message::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+            // What a screen wants to know beside is asked whatever is pressed.
+            let asks = |effect: &Effect| {
+                matches!(effect, Effect::Explain { .. } | Effect::Judge { .. } | Effect::Plan)
+            };
+            effects.retain(|effect| !asks(effect));
         }
         effects
     }
@@ -120,7 +135,8 @@ impl Stage {
     /// One frame.
     pub(super) fn draw(&self, width: u16, height: u16) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("in memory");
-        terminal.draw(|frame| view(&self.model, frame)).expect("in memory");
+        let hits = Hits::default();
+        terminal.draw(|frame| view(&self.model, frame, &hits)).expect("in memory");
         terminal.backend().buffer().clone()
     }
 }

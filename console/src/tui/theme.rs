@@ -147,6 +147,8 @@ impl Theme {
 /// Every glyph that is drawn, in one of two sets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Glyphs {
+    /// Whether nothing else than ASCII is drawn.
+    pub(crate) is_ascii: bool,
     /// Nine heights, the first empty.
     pub(crate) bars: [&'static str; 9],
     /// Nine widths, the first empty.
@@ -185,10 +187,15 @@ pub(crate) struct Glyphs {
     pub(crate) more: &'static str,
     /// The text cursor.
     pub(crate) caret: &'static str,
+    /// Time that passes.
+    pub(crate) track: &'static str,
+    /// The moment that is shown.
+    pub(crate) caret_here: &'static str,
 }
 
 impl Glyphs {
     const UNICODE: Self = Self {
+        is_ascii: false,
         bars: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
         fills: [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
         densities: ["░", "▒", "▓", "█"],
@@ -208,8 +215,11 @@ impl Glyphs {
         rule: "│",
         more: "…",
         caret: "▏",
+        track: "─",
+        caret_here: "┼",
     };
     const ASCII: Self = Self {
+        is_ascii: true,
         bars: [" ", ".", ".", ":", "-", "=", "+", "*", "#"],
         fills: [" ", " ", " ", "-", "-", "=", "=", "#", "#"],
         densities: [".", "-", "+", "#"],
@@ -238,6 +248,8 @@ impl Glyphs {
         rule: "|",
         more: "~",
         caret: "_",
+        track: "-",
+        caret_here: "#",
     };
 
     /// A node's state: glyph and tone.

@@ -1,27 +1,50 @@
 //! How the model changes: one message in, effects out. Pure: no clock, no I/O, no randomness.
 
 mod acts;
+mod ask;
 mod dialog;
 mod keys;
+mod mouse;
 mod navigate;
+mod palette;
+mod time;
 
 use evenkeel_shared::error::AdminError;
 use evenkeel_shared::preflight::{Action, Outcome};
 
 use super::model::lock::Lock;
 use super::model::{Model, STATUS_SHOWN_MS, clean, rows};
+use super::recording::{Recording, Second};
 use super::theme::Tone;
 use super::{Effect, Message, format};
 use crate::tui::action::Screen;
 
 /// Takes one message in.
 pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    let mut effects = take(model, message);
+    effects.extend(ask::due(model));
+    effects
+}
+
+/// Looks at a recording in the place of a cluster, from its first moment.
+pub(crate) fn replay(model: &mut Model, recording: Recording) {
+    model.replay = true;
+    model.history = recording.history;
+    model.live.journal = recording.journal;
+    time::show(model, 0);
+    if recording.cut_short {
+        model.say(Tone::Warn, "the recording ends in the middle of a second");
+    }
+}
+
+fn take(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) => return keys::pressed(model, key),
         Message::Paste(text) => return keys::pasted(model, &text),
         Message::Wheel(lines) => navigate::step(model, isize::from(lines)),
+        Message::Click(hit) => return mouse::clicked(model, hit),
         Message::Resize { width, height } => model.size = (width, height).into(),
-        Message::Tick { now_unix_ms } => tick(model, now_unix_ms),
+        Message::Tick { now_unix_ms } => return tick(model, now_unix_ms),
         Message::Report(report) => {
             model.live.reported(*report, model.now);
             if model.live.view().is_none() {
@@ -39,13 +62,44 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Preflighted { action, result } => dialog::answered(model, &action, result),
         Message::Acted { action, result } => return acted(model, action, result),
+        Message::Explained { shard, result } => {
+            let result = result.map(ask::clean_explanation).map_err(|e| clean::error(&e));
+            model.answers.explained.take(shard, result, model.now);
+        }
+        Message::Judged { node, result } => {
+            let result = result.map(ask::clean_dossier).map_err(|error| clean::error(&error));
+            model.answers.judged.take(node, result, model.now);
+        }
+        Message::Planned(result) => {
+            let result = result.map(ask::clean_plan).map_err(|error| clean::error(&error));
+            model.answers.plan.take((), result, model.now);
+        }
+        Message::Exported(Ok(path)) => {
+            model.say(Tone::Good, format!("written to {}", clean::text(&path)));
+        }
+        Message::Exported(Err(why)) => {
+            model.say(Tone::Bad, format!("not written: {}", clean::text(&why)));
+        }
+        Message::Recorded(Err(why)) => {
+            model.unrecorded = None;
+            model.say(Tone::Bad, format!("the recording has ended: {}", clean::text(&why)));
+        }
+        Message::Recorded(Ok(())) => {}
     }
     Vec::new()
 }
 
-fn tick(model: &mut Model, now: u64) {
+fn tick(model: &mut Model, now: u64) -> Vec<Effect> {
     model.now = now;
-    model.live.sample(now);
+    let mut effects = Vec::new();
+    if !model.replay && model.live.sample(now) {
+        let moment = model.history.record(&model.live, now);
+        if let Some(lines) = &mut model.unrecorded {
+            let events = std::mem::take(lines);
+            effects.push(Effect::Record(Box::new(Second { moment: moment.clone(), events })));
+        }
+    }
+    time::tick(model);
     let lock = model.lock.at(now);
     if lock != model.lock {
         model.lock = lock;
@@ -55,13 +109,18 @@ fn tick(model: &mut Model, now: u64) {
     if model.status.as_ref().is_some_and(|status| over(status.at)) {
         model.status = None;
     }
+    effects
 }
 
 fn journal(model: &mut Model, events: impl IntoIterator<Item = evenkeel_shared::event::Event>) {
     for event in events {
+        let line = model.unrecorded.is_some().then(|| event.clone());
         let new = model.live.journal.add(event);
-        if let Some(frozen) = model.frozen.as_mut().filter(|_| new) {
-            frozen.events_since += 1;
+        if let Some(lines) = model.unrecorded.as_mut().filter(|_| new) {
+            lines.extend(line);
+        }
+        if let Some(held) = model.held.as_mut().filter(|_| new) {
+            held.events_since += 1;
         }
     }
 }
@@ -100,6 +159,9 @@ fn settle(model: &mut Model) {
     model.chosen.node.settle(&nodes);
     let shards = rows::shards(model);
     model.chosen.shard.settle(&shards);
+    let failovers: Vec<_> =
+        rows::failovers(model).into_iter().map(|incident| incident.key).collect();
+    model.chosen.failover.settle(&failovers);
     let backups = rows::backups(model);
     model.chosen.backup.settle(&backups);
 }

@@ -4,11 +4,13 @@
 
 mod attention;
 mod backups;
+mod changes;
 mod charts;
 mod context;
 mod dialog;
 mod events;
 mod facts;
+mod failover;
 mod fit;
 mod footer;
 mod header;
@@ -16,6 +18,9 @@ mod help;
 mod hot;
 mod load;
 mod nodes;
+mod palette;
+mod plan;
+mod scrubber;
 mod shards;
 mod tiny;
 
@@ -25,6 +30,7 @@ use ratatui::text::Span;
 use ratatui::widgets::Clear;
 
 use super::action::Screen;
+use super::hits::Hits;
 use super::model::Model;
 use super::model::cluster::Cluster;
 use super::model::layer::Layer;
@@ -38,6 +44,7 @@ pub(crate) struct Scene<'a> {
     theme: &'a Theme,
     now: u64,
     room: Breakpoint,
+    hits: &'a Hits,
 }
 
 impl Scene<'_> {
@@ -79,8 +86,32 @@ impl Breakpoint {
     }
 }
 
-/// Draws the console.
-pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
+/// Draws the console, and notes what can be clicked where.
+pub(crate) fn view(model: &Model, frame: &mut Frame<'_>, hits: &Hits) {
+    draw(model, frame, hits);
+    if model.theme.glyphs.is_ascii {
+        // What agents write is theirs: names and sentences may hold anything.
+        for cell in &mut frame.buffer_mut().content {
+            if !cell.symbol().is_ascii() {
+                cell.set_symbol(plain(cell.symbol()));
+            }
+        }
+    }
+}
+
+/// The plain character that stands for another one.
+fn plain(symbol: &str) -> &'static str {
+    match symbol {
+        "·" | "•" => ".",
+        "→" | "▸" => ">",
+        "–" | "—" | "−" => "-",
+        "…" => "~",
+        "×" => "x",
+        _ => "?",
+    }
+}
+
+fn draw(model: &Model, frame: &mut Frame<'_>, hits: &Hits) {
     let area = frame.area();
     let scene = Scene {
         model,
@@ -88,6 +119,7 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
         theme: &model.theme,
         now: model.shown_at(),
         room: Breakpoint::of(area),
+        hits,
     };
     if scene.room == Breakpoint::Tiny {
         tiny::render(&scene, frame, area);
@@ -106,7 +138,11 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
         match layer {
             Layer::Help(scroll) => help::render(&scene, frame, body, *scroll),
             Layer::Dialog(open) => dialog::render(&scene, frame, body, open),
-            Layer::Detail | Layer::Filter { .. } => {}
+            Layer::Palette { input, chosen } => {
+                palette::render(&scene, frame, body, (input, *chosen));
+            }
+            Layer::Changes(scroll) => changes::render(&scene, frame, body, *scroll),
+            Layer::Detail | Layer::Filter { .. } | Layer::GoTo { .. } => {}
         }
     }
 }
@@ -119,6 +155,8 @@ fn draw_body(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect) {
         (Screen::Nodes | Screen::Load, true) => nodes::detail::full(scene, frame, body),
         (Screen::Shards, false) => shards::render(scene, frame, body),
         (Screen::Shards, true) => shards::detail::full(scene, frame, body),
+        (Screen::Failover, false) => failover::render(scene, frame, body),
+        (Screen::Failover, true) => failover::full(scene, frame, body),
         (Screen::Backups, false) => backups::render(scene, frame, body),
         (Screen::Backups, true) => backups::detail::full(scene, frame, body),
         (Screen::Events, false) => events::render(scene, frame, body),
@@ -131,7 +169,7 @@ fn draw_body(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect) {
 }
 
 /// An emptied box in the middle of an area, never larger than it.
-fn popup(frame: &mut Frame<'_>, area: Rect, width: u16, height: u16) -> Rect {
+fn popup(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
     let at = Rect {
         x: area.x + (area.width - width) / 2,
@@ -140,5 +178,6 @@ fn popup(frame: &mut Frame<'_>, area: Rect, width: u16, height: u16) -> Rect {
         height,
     };
     frame.render_widget(Clear, at);
+    scene.hits.cover(at);
     at
 }

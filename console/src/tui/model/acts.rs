@@ -1,22 +1,28 @@
 //! Harmful acts as the model has them: whether one can be begun, which one a command means on what
 //! is chosen, and its words. It opens nothing and sends nothing.
 
+use evenkeel_shared::fault::{Fault, Way};
 use evenkeel_shared::ids::{KeyspaceId, NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
-use evenkeel_shared::view::{IntentKind, IntentPhase, NodeState};
+use evenkeel_shared::view::{
+    FailoverMode, IntentKind, IntentPhase, Maintenance, NodeState, RecoveryChange,
+};
 
 use super::dialog::DOWN_SECS_DEFAULT;
 use super::{Model, rows};
 use crate::tui::action::{Command, Screen};
 use crate::tui::format;
 
+/// How long maintenance lasts unless it is ended.
+const MAINTAINED_MS: u64 = 60 * 60 * 1_000;
+
 /// Why a harmful command can't be begun now; the lock comes first.
 pub(crate) fn refusal(model: &Model, command: Command) -> Option<String> {
     if let Some(why) = model.lock.refusal() {
         return Some(why.into());
     }
-    if model.frozen.is_some() {
-        return Some("the screen is frozen: press p first".into());
+    if let Some(held) = &model.held {
+        return Some(held.refusal().into());
     }
     if !model.live.links.is_empty() && !model.live.is_connected() {
         return Some("no agent reachable".into());
@@ -39,6 +45,24 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
             let undo = matches!(state, Some(NodeState::Draining | NodeState::Drained));
             Ok(Action::Drain { node, undo })
         }
+        Command::FreezeNode => Ok(fault(node(model)?, Fault::Freeze)),
+        Command::Cut => Ok(fault(node(model)?, Fault::Cut { from: Vec::new(), way: Way::Both })),
+        Command::Heal => Ok(Action::Heal),
+        Command::Switchover => Ok(Action::NodeSwitchover { node: node(model)? }),
+        Command::Maintain => Ok(maintain(model, node(model)?)),
+        Command::Mode => Ok(other_mode(model)),
+        Command::AddCopy => {
+            let shard = shard(model)?;
+            let places = places(model, shard, false);
+            let node = *places.first().ok_or("every node has a copy of it")?;
+            Ok(Action::ReplicaAdd { shard, node })
+        }
+        Command::RemoveCopy => {
+            let shard = shard(model)?;
+            let places = places(model, shard, true);
+            let node = *places.first().ok_or("no node has a copy of it")?;
+            Ok(Action::ReplicaRemove { shard, node })
+        }
         Command::Evict => Ok(Action::Evict { node: node(model)? }),
         Command::Reinit => Ok(Action::Reinit { node: node(model)? }),
         Command::Failover => Ok(handover(model, shard(model)?)),
@@ -60,6 +84,49 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
         }
         _ => Err("not an act"),
     }
+}
+
+fn fault(node: NodeId, fault: Fault) -> Action {
+    Action::Fault { node, fault, secs: DOWN_SECS_DEFAULT }
+}
+
+/// Maintenance begins, or ends where it has begun.
+fn maintain(model: &Model, node: NodeId) -> Action {
+    let state = model.live.node(node).map(|node| node.state);
+    let maintenance = (state != Some(NodeState::Maint)).then(|| Maintenance {
+        until_unix_ms: model.now.saturating_add(MAINTAINED_MS),
+        by: "an operator at the console".to_owned(),
+        why: "asked for at the console".to_owned(),
+    });
+    Action::Recover(RecoveryChange::Maintain { node, maintenance })
+}
+
+/// The modes that can be chosen from, the one that is not now coming first.
+pub(crate) fn modes(model: &Model) -> Vec<(&'static str, FailoverMode)> {
+    let until = |ms| FailoverMode::Paused { until_unix_ms: model.now.saturating_add(ms) };
+    let all = [
+        ("the agents: automatic", FailoverMode::Automatic),
+        ("operators for 10 minutes: paused", until(600_000)),
+        ("operators for an hour: paused", until(3_600_000)),
+        ("operators: manual", FailoverMode::Manual),
+    ];
+    let now = model.live.view().map_or(FailoverMode::Automatic, |view| view.modes.cluster);
+    let is_now = |mode: FailoverMode| mode.to_string() == now.to_string();
+    let others = all.into_iter().filter(|(_, mode)| !is_now(*mode));
+    others.collect()
+}
+
+fn other_mode(model: &Model) -> Action {
+    let mode = modes(model).first().map_or(FailoverMode::Automatic, |(_, mode)| *mode);
+    Action::Recover(RecoveryChange::SetMode { keyspace: None, mode })
+}
+
+/// The nodes that hold a copy of the shard, or those that do not and are still members.
+pub(crate) fn places(model: &Model, shard: ShardId, holding: bool) -> Vec<NodeId> {
+    let Some(known) = model.live.shard(shard) else { return Vec::new() };
+    let holds = |id: NodeId| known.replicas.iter().any(|replica| replica.node == id);
+    let nodes = model.live.node_ids().into_iter();
+    nodes.filter(|id| holds(*id) == holding).collect()
 }
 
 fn node(model: &Model) -> Result<NodeId, &'static str> {
@@ -96,11 +163,13 @@ pub(crate) fn name(model: &Model, action: &Action) -> String {
         | Action::Drain { node, .. }
         | Action::Evict { node }
         | Action::NodeSwitchover { node }
+        | Action::Recover(RecoveryChange::Maintain { node, .. })
         | Action::Reinit { node } => model.live.name(*node),
         Action::Switchover { shard, .. }
         | Action::Failover { shard, .. }
         | Action::ReplicaAdd { shard, .. }
         | Action::ReplicaRemove { shard, .. } => shard.to_string(),
+        Action::Recover(RecoveryChange::SetMode { .. }) => "cluster".into(),
         Action::Recover(_) | Action::RecoverQuorum { .. } => "recovery".into(),
         Action::Backup { .. } => "backup".into(),
         Action::Restore { backup, .. } => backup.clone(),
@@ -139,7 +208,9 @@ pub(crate) fn title(model: &Model, action: &Action) -> String {
     };
     match action {
         Action::Kill { .. } => format!("kill {name}"),
-        Action::Fault { fault, secs, .. } => format!("{name}: {fault} for {secs} s"),
+        Action::Fault { fault, secs, .. } => {
+            format!("{name} {} for {secs} s", fault.words(|id| model.live.name(id)))
+        }
         Action::Heal => "end every drill".to_owned(),
         Action::Switchover { to: target, .. } => format!("switchover {name}{}", to(target)),
         Action::Failover { to: target, .. } => format!("failover {name}{}", to(target)),
@@ -151,6 +222,11 @@ pub(crate) fn title(model: &Model, action: &Action) -> String {
             format!("remove the copy of {name} on {}", model.live.name(*node))
         }
         Action::RecoverQuorum { .. } => "recover what is left of lost shards".into(),
+        Action::Recover(RecoveryChange::Maintain { maintenance: None, .. }) => {
+            format!("end the maintenance of {name}")
+        }
+        Action::Recover(RecoveryChange::Maintain { .. }) => format!("maintain {name}"),
+        Action::Recover(RecoveryChange::SetMode { mode, .. }) => format!("failover is {mode}"),
         Action::Recover(_) => "declare something of recovery".into(),
         Action::Drain { undo: false, .. } => format!("drain {name}"),
         Action::Drain { undo: true, .. } => format!("stop draining {name}"),

@@ -32,7 +32,8 @@ fn steers(c: char) -> bool {
         )
 }
 
-fn scrub(field: &mut String) {
+/// Cleans one field.
+pub(crate) fn scrub(field: &mut String) {
     if field.len() > CHARS_MAX || field.chars().any(steers) {
         *field = text(field);
     }

@@ -10,6 +10,7 @@ use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::view::{ClusterView, NodeState, NodeView, ShardView};
 
 use super::clean;
+use super::history::{LinkKept, Moment, Samples};
 use super::journal::Journal;
 use super::ring::Ring;
 use super::track::{Heard, REPORT_STALE_MS, Track, VIEW_STALE_MS};
@@ -164,10 +165,10 @@ impl Cluster {
         }
     }
 
-    /// Takes the newest sample of each history, once a second.
-    pub(crate) fn sample(&mut self, now: u64) {
+    /// Takes the newest sample of each history, once a second; whether it was time for it.
+    pub(crate) fn sample(&mut self, now: u64) -> bool {
         if self.sampled_at.is_some_and(|at| now.saturating_sub(at) < SAMPLE_MS && now >= at) {
-            return;
+            return false;
         }
         self.sampled_at = Some(now);
         self.choose_observer(now);
@@ -187,6 +188,59 @@ impl Cluster {
         }
         self.ops.push(total);
         self.p99.push(worst);
+        true
+    }
+
+    /// The newest sample of each history.
+    pub(crate) fn samples(&self) -> Samples {
+        let last = |ring: &Ring| ring.last().map(narrow);
+        let of = |track: &Track| [last(&track.ops), last(&track.p99), last(&track.phi)];
+        let nodes = self.tracks.iter().map(|(id, track)| (*id, of(track)));
+        Samples { ops: last(&self.ops), p99: last(&self.p99), nodes: nodes.collect() }
+    }
+
+    /// Takes samples as they were taken once.
+    pub(crate) fn resample(&mut self, samples: &Samples) {
+        let wide = |sample: Option<f32>| sample.map(f64::from);
+        self.ops.push(wide(samples.ops));
+        self.p99.push(wide(samples.p99));
+        for (id, [ops, p99, phi]) in &samples.nodes {
+            let track = self.tracks.entry(*id).or_default();
+            track.ops.push(wide(*ops));
+            track.p99.push(wide(*p99));
+            track.phi.push(wide(*phi));
+        }
+    }
+
+    /// What was known at a moment of the past, but for its histories and its journal.
+    pub(crate) fn past(
+        view: Option<ClusterView>,
+        moment: &Moment,
+        reports: Vec<Report>,
+        links: Vec<LinkKept>,
+    ) -> Self {
+        let mut cluster = Self::default();
+        for report in reports {
+            let stale = moment.stale.iter().find(|(id, _)| *id == report.node);
+            let at = moment.at.saturating_sub(stale.map_or(0, |(_, age)| *age));
+            let track = Track { report: Some(Heard { value: report, at }), ..Track::default() };
+            let node = track.report.as_ref().map(|report| report.value.node);
+            cluster.tracks.extend(node.map(|node| (node, track)));
+        }
+        for (address, node, state, since) in links {
+            let state = match state {
+                None => LinkState::Connecting,
+                Some(why) if why.is_empty() => LinkState::Connected,
+                Some(why) => LinkState::Lost { why },
+            };
+            cluster.links.insert(address, Link { node, state, since });
+        }
+        if let Some(view) = view {
+            let at = moment.at.saturating_sub(moment.view_age);
+            cluster.observer = Some(view.observer);
+            cluster.views.insert(view.observer, Heard { value: view, at });
+        }
+        cluster
     }
 
     fn choose_observer(&mut self, now: u64) {
@@ -199,6 +253,12 @@ impl Cluster {
         let best = self.views.iter().max_by_key(|(id, heard)| rank(**id, heard));
         self.observer = best.map(|(id, _)| *id);
     }
+}
+
+/// A figure as the past keeps it: seven digits are more than is drawn.
+#[expect(clippy::cast_possible_truncation, reason = "a drawn figure has three digits")]
+fn narrow(figure: f64) -> f32 {
+    figure as f32
 }
 
 /// Whether the observer hears more than half of the nodes, itself included.

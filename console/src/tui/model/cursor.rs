@@ -40,6 +40,13 @@ impl<K: Clone + PartialEq> Cursor<K> {
         self.key = rows.get(self.place).cloned();
     }
 
+    /// Chooses the row of this id, if it is there.
+    pub(crate) fn take(&mut self, rows: &[K], key: &K) {
+        if let Some(place) = rows.iter().position(|row| row == key) {
+            self.go(rows, place);
+        }
+    }
+
     /// Chooses the first row if none was ever chosen, and notes where the chosen one is.
     pub(crate) fn settle(&mut self, rows: &[K]) {
         match self.index(rows) {

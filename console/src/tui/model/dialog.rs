@@ -2,8 +2,11 @@
 //!
 //! Nothing is sent before a pre-flight of exactly this act has been shown and confirmed.
 
+use std::collections::BTreeMap;
+
 use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::preflight::{Action, Harm, Preflight};
+use evenkeel_shared::view::FailoverMode;
 use tui_input::Input;
 
 /// How long a killed node stays down unless the operator says otherwise.
@@ -64,10 +67,19 @@ pub(crate) enum Stage {
 pub(crate) enum Choice {
     /// Nothing.
     None,
-    /// How long a killed node stays down.
-    Down,
+    /// How long a killed node stays down, or a fault lasts.
+    Lasts,
     /// Who leads next; the first is the best candidate.
     Target(Vec<Option<NodeId>>),
+    /// On which node a copy is made or taken away, and what the agents say of each.
+    Place {
+        /// The nodes.
+        nodes: Vec<NodeId>,
+        /// Why it can't be that one, or `None` where it can; absent until the agents have answered.
+        verdicts: BTreeMap<NodeId, Option<String>>,
+    },
+    /// Who may start a failover.
+    Mode(Vec<(&'static str, FailoverMode)>),
 }
 
 impl Dialog {

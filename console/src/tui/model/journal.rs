@@ -20,13 +20,27 @@ pub(crate) struct EventKey {
     what: String,
 }
 
+impl EventKey {
+    /// What happened.
+    pub(crate) fn words(&self) -> &str {
+        &self.what
+    }
+}
+
 /// The lines that are kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
     lines: BTreeMap<EventKey, Event>,
+    /// Whether all lines are kept, as those of a recording are.
+    unbounded: bool,
 }
 
 impl Journal {
+    /// A journal that forgets nothing.
+    pub(crate) fn unbounded() -> Self {
+        Self { unbounded: true, ..Self::default() }
+    }
+
     /// Takes a line; whether it is a new one.
     pub(crate) fn add(&mut self, mut event: Event) -> bool {
         clean::event(&mut event);
@@ -36,10 +50,17 @@ impl Journal {
         if known.is_none_or(|id| id == 0) {
             self.lines.insert(key, event);
         }
-        while self.lines.len() > EVENTS_MAX {
+        while !self.unbounded && self.lines.len() > EVENTS_MAX {
             self.lines.pop_first();
         }
         known.is_none()
+    }
+
+    /// The lines of that time and before.
+    pub(crate) fn until(&self, unix_ms: u64) -> Self {
+        let lines = self.lines.iter().take_while(|(key, _)| key.unix_ms <= unix_ms);
+        let lines = lines.map(|(key, event)| (key.clone(), event.clone())).collect();
+        Self { lines, unbounded: self.unbounded }
     }
 
     /// The lines, oldest first.

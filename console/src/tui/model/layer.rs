@@ -11,6 +11,22 @@ pub(crate) enum Layer {
     Detail,
     /// The list of keys, scrolled by so many lines.
     Help(u16),
+    /// The palette: what is being looked for, and which of what was found is chosen.
+    Palette {
+        /// The letters.
+        input: Input,
+        /// The row.
+        chosen: usize,
+    },
+    /// The time to go to.
+    GoTo {
+        /// The line being written.
+        input: Input,
+        /// Why the last one was not understood.
+        hint: Option<String>,
+    },
+    /// What is different between the marked moment and the one that is shown, scrolled.
+    Changes(u16),
     /// The filter's line, with what it was before.
     Filter {
         /// The line being written.

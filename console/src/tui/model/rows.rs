@@ -9,6 +9,7 @@ use evenkeel_shared::view::{
 };
 
 use super::Model;
+use super::failovers::{self, Incident};
 use super::journal::EventKey;
 use crate::tui::action::Screen;
 
@@ -18,17 +19,22 @@ pub(crate) fn sorts(screen: Screen) -> &'static [&'static str] {
         Screen::Nodes => &["state", "name", "phi", "ops"],
         Screen::Load => &["name", "ops", "cpu", "p99"],
         Screen::Shards => &["risk", "id", "ops"],
-        Screen::Backups | Screen::Events => &[""],
+        Screen::Failover | Screen::Backups | Screen::Events => &[""],
     }
 }
 
-/// Whether every word of the filter is in the text, and none of those after `!`.
+/// Whether every word of the filter is in the text, none of those after `!`, and of those after `~`
+/// the letters in their order.
 pub(crate) fn matches(filter: &str, text: &str) -> bool {
     let text = text.to_lowercase();
-    filter.to_lowercase().split_whitespace().all(|word| match word.strip_prefix('!') {
-        Some("") => true,
-        Some(word) => !text.contains(word),
-        None => text.contains(word),
+    filter.to_lowercase().split_whitespace().all(|word| {
+        if let Some(word) = word.strip_prefix('!') {
+            word.is_empty() || !text.contains(word)
+        } else if let Some(word) = word.strip_prefix('~') {
+            word.is_empty() || super::palette::score(word, &text).is_some()
+        } else {
+            text.contains(word)
+        }
     })
 }
 
@@ -124,13 +130,18 @@ fn risk(shard: &ShardView) -> (Reverse<ShardHealth>, usize, Reverse<u64>) {
     (Reverse(shard.health), copies(shard), Reverse(lag / 1_000))
 }
 
-fn shard_text(model: &Model, shard: &ShardView) -> String {
-    let cluster = model.shown();
-    let health = match shard.health {
+/// A shard's health as filters and sentences call it.
+pub(crate) fn health(health: ShardHealth) -> &'static str {
+    match health {
         ShardHealth::Ok => "ok",
         ShardHealth::UnderReplicated => "under",
         ShardHealth::Unavailable => "unavailable",
-    };
+    }
+}
+
+fn shard_text(model: &Model, shard: &ShardView) -> String {
+    let cluster = model.shown();
+    let health = health(shard.health);
     let moves = |state| matches!(state, ReplicaState::Filling | ReplicaState::Leaving);
     let moving = shard.replicas.iter().any(|replica| moves(replica.state));
     let names: Vec<String> =
@@ -138,6 +149,23 @@ fn shard_text(model: &Model, shard: &ShardView) -> String {
     let moving = if moving { "moving" } else { "" };
     let phase = format!("{:?}", shard.phase);
     format!("{} {} {health} {moving} {phase} {}", shard.id, shard.keyspace_name, names.join(" "))
+}
+
+/// The failovers, newest first.
+pub(crate) fn failovers(model: &Model) -> Vec<Incident> {
+    let filter = model.filter(Screen::Failover);
+    let mut found = failovers::incidents(&model.shown().journal);
+    found.retain(|incident| filter.is_empty() || matches(filter, &incident_text(model, incident)));
+    found
+}
+
+fn incident_text(model: &Model, incident: &Incident) -> String {
+    let rises = incident.rises.iter().map(|rise| {
+        let leader = rise.leader.map(|id| model.shown().name(id)).unwrap_or_default();
+        format!("{} {leader}", rise.shard)
+    });
+    let planned = if incident.planned { "planned" } else { "failover" };
+    format!("{} {planned} {}", incident.cause, rises.collect::<Vec<_>>().join(" "))
 }
 
 /// The backups, newest first.

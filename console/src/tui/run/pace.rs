@@ -25,9 +25,13 @@ pub(super) enum Urgency {
 /// How soon this message wants to be seen.
 pub(super) fn urgency(model: &Model, message: &Message) -> Urgency {
     match message {
-        Message::Tick { .. } | Message::Report(_) | Message::View(_) if model.frozen.is_some() => {
+        Message::Tick { .. } if model.held.as_ref().is_some_and(|held| held.plays()) => {
+            Urgency::Now
+        }
+        Message::Tick { .. } | Message::Report(_) | Message::View(_) if model.held.is_some() => {
             Urgency::Never
         }
+        Message::Recorded(Ok(())) => Urgency::Never,
         Message::Tick { .. } | Message::Report(_) => Urgency::Calm,
         _ => Urgency::Now,
     }

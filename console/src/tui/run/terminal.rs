@@ -10,6 +10,7 @@ use crossterm::event::{
 };
 use crossterm::execute;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use ratatui::{DefaultTerminal, Frame};
 
@@ -19,6 +20,8 @@ pub(super) struct Screen {
     /// Never dropped: ratatui's drop writes to the terminal, and panics when that is gone.
     terminal: ManuallyDrop<DefaultTerminal>,
     given_back: bool,
+    /// The last frame, to be exported.
+    last: Buffer,
 }
 
 impl Screen {
@@ -32,7 +35,11 @@ impl Screen {
             restore_rest(panic);
         }));
         execute!(stdout(), EnableMouseCapture, EnableBracketedPaste)?;
-        Ok(Self { terminal: ManuallyDrop::new(terminal), given_back: false })
+        Ok(Self {
+            terminal: ManuallyDrop::new(terminal),
+            given_back: false,
+            last: Buffer::default(),
+        })
     }
 
     /// Gives the terminal back.
@@ -50,9 +57,15 @@ impl Screen {
     /// Draws one frame; the terminal shows it whole or not at all.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
         execute!(stdout(), BeginSynchronizedUpdate)?;
-        let drawn = self.terminal.draw(render).map(|_| ());
+        let last = &mut self.last;
+        let drawn = self.terminal.draw(render).map(|frame| last.clone_from(frame.buffer));
         execute!(stdout(), EndSynchronizedUpdate)?;
         Ok(drawn?)
+    }
+
+    /// What is on the terminal.
+    pub(super) fn last_frame(&self) -> &Buffer {
+        &self.last
     }
 
     /// Forgets what is on the terminal, so that the next frame is drawn whole.

@@ -17,6 +17,17 @@ fn stage(state: u8) -> Stage {
             stage.kill(1);
             stage
         }
+        4 => {
+            let mut stage = Stage::watching(&unlocked(), 20);
+            stage.kill(2);
+            stage.press("[ [ [ m");
+            stage
+        }
+        5 => {
+            let mut stage = Stage::watching(&ConsoleOptions { ascii: true, ..unlocked() }, 9);
+            stage.press("4 [ Space");
+            stage
+        }
         _ => {
             let mut stage = Stage::watching(&unlocked(), 2);
             stage.world.restore("/a", "b");
@@ -32,13 +43,13 @@ proptest! {
 
     #[test]
     fn any_size_draws_in_any_state(
-        state in 0u8..4,
-        sizes in prop::collection::vec((1u16..=200, 1u16..=60), 4),
-        keys in "[123560jkhlgGsvfpW/?KFDEbRAUynqx]{0,12}",
+        state in 0u8..6,
+        sizes in prop::collection::vec((1u16..=300, 1u16..=100), 4),
+        keys in "[1234560jkhlgGsvfotpW/?:@KFDEMXZCHPIbRAUyYnq\\[\\]{}m<> L-]{0,14}",
     ) {
         let mut stage = stage(state);
         for key in keys.chars() {
-            let asked = stage.press(&key.to_string());
+            let asked = stage.press(&if key == ' ' { "Space".into() } else { key.to_string() });
             stage.answer(&asked);
             prop_assert!(stage.model.layers.len() < 8);
         }

@@ -5,9 +5,9 @@ use super::{Stage, locked, unlocked};
 use crate::tui::ConsoleOptions;
 use crate::tui::action::Screen;
 
-const SIZES: [(u16, u16); 2] = [(80, 24), (120, 36)];
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 36), (200, 50)];
 
-fn stages() -> [(&'static str, Stage); 4] {
+fn stages() -> [(&'static str, Stage); 5] {
     let healthy = Stage::watching(&unlocked(), 40);
     let mut degraded = Stage::watching(&unlocked(), 40);
     degraded.kill(3);
@@ -15,7 +15,16 @@ fn stages() -> [(&'static str, Stage); 4] {
     cut_off.cut_off(12);
     let addresses = vec!["127.0.0.1:7410".into(), "127.0.0.1:7420".into()];
     let empty = Stage::empty(&ConsoleOptions { addresses, ..locked() });
-    [("healthy", healthy), ("degraded", degraded), ("cut_off", cut_off), ("empty", empty)]
+    let mut past = Stage::watching(&unlocked(), 40);
+    past.kill(3);
+    past.press("[ [ {");
+    [
+        ("healthy", healthy),
+        ("degraded", degraded),
+        ("cut_off", cut_off),
+        ("empty", empty),
+        ("past", past),
+    ]
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use evenkeel_shared::error::AdminError;
 use evenkeel_shared::preflight::{Action, Harm, Preflight};
+use evenkeel_shared::view::RecoveryChange;
 use tui_input::Input;
 
 use super::keys;
@@ -12,7 +13,7 @@ use crate::tui::action::Chord;
 use crate::tui::model::acts::title;
 use crate::tui::model::dialog::{Choice, DOWN_SECS, Dialog, Stage};
 use crate::tui::model::layer::Layer;
-use crate::tui::model::{Model, PENDING_MAX, Pending, clean};
+use crate::tui::model::{Model, PENDING_MAX, Pending, clean, command_line};
 use crate::tui::theme::Tone;
 
 /// Longest time that can be typed: a day.
@@ -25,7 +26,11 @@ pub(super) fn answered(model: &mut Model, action: &Action, result: Result<Prefli
         Layer::Dialog(dialog) => Some(dialog),
         _ => None,
     });
-    let Some(dialog) = open.filter(|dialog| same_question(&dialog.action, action)) else { return };
+    let Some(dialog) = open else { return };
+    judge_place(dialog, action, &result);
+    if !same_question(&dialog.action, action) {
+        return;
+    }
     if !matches!(dialog.stage, Stage::Asking { .. }) {
         return;
     }
@@ -40,9 +45,38 @@ pub(super) fn answered(model: &mut Model, action: &Action, result: Result<Prefli
     };
 }
 
-/// What a kill does does not hang on how long the node stays down.
+/// Notes what the agents say of one of the places to choose from.
+fn judge_place(dialog: &mut Dialog, action: &Action, result: &Result<Preflight, AdminError>) {
+    let Choice::Place { nodes, verdicts } = &mut dialog.choice else { return };
+    let node = match (&dialog.action, action) {
+        (Action::ReplicaAdd { shard, .. }, Action::ReplicaAdd { shard: of, node })
+        | (Action::ReplicaRemove { shard, .. }, Action::ReplicaRemove { shard: of, node })
+            if shard == of =>
+        {
+            *node
+        }
+        _ => return,
+    };
+    if nodes.contains(&node) {
+        let against = match result {
+            Ok(preflight) => preflight.refused.as_deref().map(clean::text),
+            Err(error) => Some(clean::error(error)),
+        };
+        verdicts.insert(node, against);
+    }
+}
+
+/// What a kill or a fault does does not hang on how long it lasts.
 fn same_question(asked: &Action, answered: &Action) -> bool {
     match (asked, answered) {
+        (
+            Action::Fault { node: asked, fault, .. },
+            Action::Fault { node: answered, fault: other, .. },
+        ) => asked == answered && fault == other,
+        (
+            Action::Recover(RecoveryChange::SetMode { mode, .. }),
+            Action::Recover(RecoveryChange::SetMode { mode: other, .. }),
+        ) => mode == other,
         (Action::Kill { node: asked, .. }, Action::Kill { node: answered, .. }) => {
             asked == answered
         }
@@ -58,6 +92,16 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, mut dialog: Box<Dialog>)
         return Vec::new();
     }
     dialog.hint = None;
+    if is_copy(chord, &dialog) {
+        let harm = match &dialog.stage {
+            Stage::Ready { preflight, .. } => Some(preflight.harm),
+            _ => None,
+        };
+        let line = command_line::of(model, &dialog.action, harm);
+        dialog.hint = Some(format!("copied: {line}"));
+        model.layers.push(Layer::Dialog(dialog));
+        return vec![Effect::Copy(line)];
+    }
     if dialog.editing_choice {
         edit_choice(&mut dialog, chord);
         return keep(model, dialog);
@@ -83,16 +127,29 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, mut dialog: Box<Dialog>)
             }
             _ => close(model, &dialog),
         },
-        Stage::Ready { preflight, .. } if preflight.refused.is_some() => close(model, &dialog),
+        Stage::Ready { preflight, .. } if preflight.refused.is_some() => match &dialog.choice {
+            // Another place may do: only Esc leaves it.
+            Choice::Place { .. } => {
+                dialog.hint = Some("this one can't be: the arrows choose another".into());
+                keep(model, dialog)
+            }
+            _ => close(model, &dialog),
+        },
         Stage::Ready { preflight, .. } => {
             let (harm, revision) = (preflight.harm, preflight.revision);
-            if chord == Chord::Key(KeyCode::Tab) && dialog.choice == Choice::Down {
+            if chord == Chord::Key(KeyCode::Tab) && dialog.choice == Choice::Lasts {
                 dialog.editing_choice = true;
                 return keep(model, dialog);
             }
             confirm(model, key, dialog, (harm, revision))
         }
     }
+}
+
+/// `^y` always; `Y` where nothing is being typed.
+fn is_copy(chord: Chord, dialog: &Dialog) -> bool {
+    let typing = matches!(dialog.stage, Stage::Archive) || dialog.phrase().is_some();
+    chord == Chord::Ctrl('y') || (chord == Chord::Char('Y') && !typing)
 }
 
 fn keep(model: &mut Model, dialog: Box<Dialog>) -> Vec<Effect> {
@@ -132,7 +189,7 @@ fn confirm(
     let Some(phrase) = dialog.phrase() else {
         debug_assert_eq!(harm, Harm::None, "every other rung has a phrase");
         return match Chord::of(key) {
-            Chord::Char('y' | 'Y') => send(model, &dialog, revision),
+            Chord::Char('y') => send(model, &dialog, revision),
             Chord::Char('n' | 'N') => close(model, &dialog),
             _ => {
                 dialog.hint = Some("y does it, n or Esc leaves it".into());
@@ -169,20 +226,48 @@ fn send(model: &mut Model, dialog: &Dialog, revision: u64) -> Vec<Effect> {
 /// Turns to the next choice; a new target is a new question for the agents.
 fn turn_choice(model: &Model, dialog: &mut Dialog, forward: bool) -> Vec<Effect> {
     match (&dialog.choice, &mut dialog.action) {
-        (Choice::Down, Action::Kill { down_secs, .. }) => {
+        (Choice::Lasts, Action::Kill { down_secs, .. }) => {
             *down_secs = next_down(*down_secs, forward);
             Vec::new()
         }
+        (Choice::Lasts, Action::Fault { secs, .. }) => {
+            // A fault is never for good: its agent ends it.
+            *secs = next_down(Some(*secs), forward).unwrap_or(*secs);
+            dialog.title = title(model, &dialog.action);
+            Vec::new()
+        }
+        (
+            Choice::Place { nodes, .. },
+            Action::ReplicaAdd { node, .. } | Action::ReplicaRemove { node, .. },
+        ) => {
+            let place = nodes.iter().position(|known| known == node).unwrap_or(0);
+            *node = turned(nodes, place, forward);
+            ask_about(model, dialog)
+        }
+        (Choice::Mode(modes), Action::Recover(RecoveryChange::SetMode { mode, .. })) => {
+            let place = modes.iter().position(|(_, known)| known == mode).unwrap_or(0);
+            *mode = turned(modes, place, forward).1;
+            ask_about(model, dialog)
+        }
         (Choice::Target(targets), Action::Switchover { to, .. } | Action::Failover { to, .. }) => {
             let place = targets.iter().position(|target| target == to).unwrap_or(0);
-            let step = if forward { 1 } else { targets.len() - 1 };
-            *to = targets[(place + step) % targets.len()];
-            dialog.stage = Stage::Asking { since: model.now };
-            dialog.title = title(model, &dialog.action);
-            vec![Effect::Preflight { action: dialog.action.clone() }]
+            *to = turned(targets, place, forward);
+            ask_about(model, dialog)
         }
         _ => Vec::new(),
     }
+}
+
+/// The next of a list that goes round and has at least one.
+fn turned<T: Copy>(all: &[T], place: usize, forward: bool) -> T {
+    let step = if forward { 1 } else { all.len() - 1 };
+    all[(place + step) % all.len()]
+}
+
+fn ask_about(model: &Model, dialog: &mut Dialog) -> Vec<Effect> {
+    dialog.stage = Stage::Asking { since: model.now };
+    dialog.title = title(model, &dialog.action);
+    vec![Effect::Preflight { action: dialog.action.clone() }]
 }
 
 /// The next longer or shorter time on offer; for good is the longest.
@@ -199,18 +284,23 @@ fn next_down(now: Option<u32>, forward: bool) -> Option<u32> {
 
 /// Typed figures change how long the node stays down; any other key ends that.
 fn edit_choice(dialog: &mut Dialog, chord: Chord) {
-    let Action::Kill { down_secs, .. } = &mut dialog.action else {
-        dialog.editing_choice = false;
-        return;
+    let secs = match &dialog.action {
+        Action::Kill { down_secs, .. } => down_secs.unwrap_or(0),
+        Action::Fault { secs, .. } => *secs,
+        _ => return dialog.editing_choice = false,
     };
-    match chord {
+    let typed = match chord {
         Chord::Char(c) if c.is_ascii_digit() => {
             let digit = c.to_digit(10).expect("an ASCII digit");
-            let typed = down_secs.unwrap_or(0).saturating_mul(10).saturating_add(digit);
-            *down_secs = Some(typed.min(DOWN_SECS_MAX));
+            secs.saturating_mul(10).saturating_add(digit).min(DOWN_SECS_MAX)
         }
-        Chord::Key(KeyCode::Backspace) => *down_secs = Some(down_secs.unwrap_or(0) / 10),
-        Chord::Key(KeyCode::Tab | KeyCode::Enter) => dialog.editing_choice = false,
+        Chord::Key(KeyCode::Backspace) => secs / 10,
+        Chord::Key(KeyCode::Tab | KeyCode::Enter) => return dialog.editing_choice = false,
+        _ => return,
+    };
+    match &mut dialog.action {
+        Action::Kill { down_secs, .. } => *down_secs = Some(typed),
+        Action::Fault { secs, .. } => *secs = typed,
         _ => {}
     }
 }

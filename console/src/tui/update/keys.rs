@@ -4,12 +4,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use evenkeel_shared::event::Severity;
 use tui_input::{Input, InputRequest};
 
-use super::{acts, dialog, lock_sentence, navigate};
+use super::{acts, dialog, lock_sentence, navigate, palette, time};
 use crate::tui::Effect;
-use crate::tui::action::{Chord, Command, Guard, Screen, lookup};
+use crate::tui::action::{Binding, Chord, Command, Guard, Screen, lookup};
 use crate::tui::model::acts::refusal;
 use crate::tui::model::layer::Layer;
-use crate::tui::model::{Frozen, Model, clean, rows};
+use crate::tui::model::{Model, clean, command_line, rows};
 use crate::tui::theme::Tone;
 
 /// Takes a key.
@@ -28,6 +28,11 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Some(Layer::Help(scroll)) => help(model, chord, scroll),
         Some(Layer::Filter { input, before }) => filter(model, key, input, before),
         Some(Layer::Dialog(open)) => return dialog::pressed(model, key, open),
+        Some(Layer::Palette { input, chosen }) => {
+            return palette::pressed(model, key, input, chosen);
+        }
+        Some(Layer::GoTo { input, .. }) => palette::go_to(model, key, input),
+        Some(Layer::Changes(scroll)) => changes(model, chord, scroll),
         Some(Layer::Detail) => {
             model.layers.push(Layer::Detail);
             return command(model, chord);
@@ -39,7 +44,13 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 
 /// Takes pasted text: only a line being written wants it.
 pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
-    if !matches!(model.layers.last(), Some(Layer::Filter { .. } | Layer::Dialog(_))) {
+    let written = |layer: &Layer| {
+        matches!(
+            layer,
+            Layer::Filter { .. } | Layer::Dialog(_) | Layer::Palette { .. } | Layer::GoTo { .. }
+        )
+    };
+    if !model.layers.last().is_some_and(written) {
         return Vec::new();
     }
     for c in clean::text(text).chars() {
@@ -49,7 +60,14 @@ pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 fn command(model: &mut Model, chord: Chord) -> Vec<Effect> {
-    let Some(line) = lookup(chord, model.screen) else { return Vec::new() };
+    match lookup(chord, model.screen) {
+        Some(line) => carry_out(model, line),
+        None => Vec::new(),
+    }
+}
+
+/// Does what a line of the table says, if it may be done.
+pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
     if line.guard == Guard::Locked {
         if let Some(why) = refusal(model, line.command) {
             model.say(Tone::Warn, format!("{}: {why}", line.name));
@@ -79,7 +97,20 @@ fn command(model: &mut Model, chord: Chord) -> Vec<Effect> {
             };
         }
         Command::Follow => model.chosen.event.key = None,
-        Command::Freeze => freeze(model),
+        Command::Jump => jump(model),
+        Command::Then => then(model),
+        Command::Freeze => time::freeze(model),
+        Command::Palette => {
+            model.layers.push(Layer::Palette { input: Input::default(), chosen: 0 });
+        }
+        Command::GoTo => model.layers.push(Layer::GoTo { input: Input::default(), hint: None }),
+        command if command.travels() => time::go(model, command),
+        Command::AsWords => {
+            let words = command_line::of_screen(model);
+            model.say(Tone::Info, format!("copied: {words}"));
+            return vec![Effect::Copy(words)];
+        }
+        Command::Export => return vec![Effect::Export],
         Command::Unlock => {
             model.lock = model.lock.turned(model.now);
             let (tone, sentence) = lock_sentence(model.lock);
@@ -93,7 +124,7 @@ fn command(model: &mut Model, chord: Chord) -> Vec<Effect> {
     Vec::new()
 }
 
-fn show(model: &mut Model, screen: Screen) {
+pub(super) fn show(model: &mut Model, screen: Screen) {
     model.layers.retain(|layer| !matches!(layer, Layer::Detail));
     model.screen = screen;
 }
@@ -112,8 +143,8 @@ fn back(model: &mut Model) {
     if model.filters.remove(&model.screen).is_some_and(|filter| !filter.is_empty()) {
         return;
     }
-    if model.frozen.is_some() {
-        freeze(model);
+    if model.held.is_some() {
+        time::live(model);
     }
 }
 
@@ -128,13 +159,65 @@ fn sort(model: &mut Model) {
     model.sorts.insert(model.screen, next);
 }
 
-fn freeze(model: &mut Model) {
-    model.frozen = match model.frozen.take() {
-        Some(_) => None,
-        None => {
-            Some(Box::new(Frozen { cluster: model.live.clone(), at: model.now, events_since: 0 }))
+/// To the shard that a line is about, or else its node.
+fn jump(model: &mut Model) {
+    let about = match model.screen {
+        Screen::Failover => {
+            let found = rows::failovers(model);
+            let keys: Vec<_> = found.iter().map(|incident| incident.key.clone()).collect();
+            let place = model.chosen.failover.index(&keys);
+            place.and_then(|place| found[place].slowest()).map(|rise| (Some(rise.shard), None))
+        }
+        _ => chosen_line(model).map(|event| (event.shard, event.node)),
+    };
+    match about {
+        Some((Some(shard), _)) => {
+            show(model, Screen::Shards);
+            model.filters.remove(&Screen::Shards);
+            let rows = rows::shards(model);
+            model.chosen.shard.take(&rows, &shard);
+        }
+        Some((None, Some(node))) => {
+            show(model, Screen::Nodes);
+            model.filters.remove(&Screen::Nodes);
+            let rows = rows::nodes(model, Screen::Nodes);
+            model.chosen.node.take(&rows, &node);
+        }
+        _ => model.say(Tone::Info, "it is about no shard and no node"),
+    }
+}
+
+/// Shows the cluster as it was when the chosen line was written.
+fn then(model: &mut Model) {
+    let at = match model.screen {
+        Screen::Failover => model.chosen.failover.key.as_ref().map(|key| key.unix_ms),
+        _ => chosen_line(model).map(|event| event.unix_ms),
+    };
+    match (at, model.history.span()) {
+        (Some(at), Some((first, _))) if at >= first => time::show_at(model, at + 999),
+        (Some(_), _) => model.say(Tone::Info, "that is before what is remembered here"),
+        (None, _) => {}
+    }
+}
+
+fn chosen_line(model: &Model) -> Option<evenkeel_shared::event::Event> {
+    let lines = rows::events(model);
+    let keys: Vec<_> = lines.iter().map(|(key, _)| (*key).clone()).collect();
+    let place = model.chosen.event.index(&keys).or(keys.len().checked_sub(1));
+    place.map(|place| lines[place].1.clone())
+}
+
+fn changes(model: &mut Model, chord: Chord, scroll: u16) {
+    let scroll = match chord {
+        Chord::Char('j') | Chord::Key(KeyCode::Down) => scroll.saturating_add(1),
+        Chord::Char('k') | Chord::Key(KeyCode::Up) => scroll.saturating_sub(1),
+        // The next m marks anew.
+        _ => {
+            model.mark = None;
+            return;
         }
     };
+    model.layers.push(Layer::Changes(scroll));
 }
 
 fn copy(model: &mut Model) -> Vec<Effect> {
@@ -143,12 +226,8 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         Screen::Nodes | Screen::Load => model.chosen.node.key.map(|id| cluster.name(id)),
         Screen::Shards => model.chosen.shard.key.map(|id| id.to_string()),
         Screen::Backups => model.chosen.backup.key.clone().map(|(_, id)| id),
-        Screen::Events => {
-            let lines = rows::events(model);
-            let keys: Vec<_> = lines.iter().map(|(key, _)| (*key).clone()).collect();
-            let index = model.chosen.event.index(&keys).or(keys.len().checked_sub(1));
-            index.map(|index| format!("{} {}", lines[index].1.what, lines[index].1.why))
-        }
+        Screen::Failover => model.chosen.failover.key.clone().map(|key| key.words().to_owned()),
+        Screen::Events => chosen_line(model).map(|event| format!("{} {}", event.what, event.why)),
     };
     let Some(text) = text else { return Vec::new() };
     model.say(Tone::Info, format!("copied {text}"));

@@ -25,13 +25,14 @@ pub(super) fn go(model: &mut Model, command: Command) {
 
 /// Moves the chosen row of the screen.
 pub(super) fn step(model: &mut Model, step: isize) {
-    if matches!(model.layers.last(), Some(Layer::Dialog(_) | Layer::Filter { .. })) {
-        return;
-    }
-    if let Some(Layer::Help(scroll)) = model.layers.last_mut() {
-        let lines = i16::try_from(step.clamp(-100, 100)).unwrap_or(0);
-        *scroll = scroll.saturating_add_signed(lines);
-        return;
+    match model.layers.last_mut() {
+        Some(Layer::Help(scroll) | Layer::Changes(scroll)) => {
+            let lines = i16::try_from(step.clamp(-100, 100)).unwrap_or(0);
+            *scroll = scroll.saturating_add_signed(lines);
+            return;
+        }
+        Some(Layer::Detail) | None => {}
+        Some(_) => return,
     }
     match model.screen {
         Screen::Nodes | Screen::Load => {
@@ -41,6 +42,10 @@ pub(super) fn step(model: &mut Model, step: isize) {
         Screen::Shards => {
             let rows = rows::shards(model);
             model.chosen.shard.step(&rows, step);
+        }
+        Screen::Failover => {
+            let rows: Vec<_> = rows::failovers(model).into_iter().map(|found| found.key).collect();
+            model.chosen.failover.step(&rows, step);
         }
         Screen::Backups => {
             let rows = rows::backups(model);

@@ -4,8 +4,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::Scene;
 use super::fit::{self, part};
+use super::{Scene, scrubber};
 use crate::tui::action::Screen;
 use crate::tui::format;
 use crate::tui::model::layer::Layer;
@@ -14,6 +14,13 @@ use crate::tui::theme::Tone;
 
 /// Draws the line.
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
+    if scene.model.held.as_ref().is_some_and(|held| held.travel.is_some())
+        && scene.model.status.is_none()
+        && scene.model.layers.iter().all(|layer| matches!(layer, Layer::Detail))
+    {
+        scrubber::render(scene, frame, area);
+        return;
+    }
     let mut line = Line::from(Span::raw(" "));
     line.spans.extend(spans(scene, area.width.saturating_sub(2)));
     frame.render_widget(line, area);
@@ -32,6 +39,15 @@ fn spans(scene: &Scene<'_>, width: u16) -> Vec<Span<'static>> {
             scene.ink(glyphs.caret, Tone::Accent),
             Span::raw(after),
             scene.ink(format!("   {found} found   Enter keeps, Esc drops"), Tone::Muted),
+        ];
+    }
+    if let Some(Layer::GoTo { input, hint }) = model.layers.last() {
+        let hint = hint.clone().unwrap_or_else(|| "14:02:10, -90s, -5m: Enter goes there".into());
+        return vec![
+            scene.ink("time @ ", Tone::Accent),
+            Span::raw(input.value().to_owned()),
+            scene.ink(glyphs.caret, Tone::Accent),
+            scene.ink(format!("   {hint}"), Tone::Muted),
         ];
     }
     if let Some(status) = &model.status {
@@ -58,6 +74,7 @@ fn count(scene: &Scene<'_>) -> usize {
     match scene.model.screen {
         Screen::Nodes | Screen::Load => rows::nodes(scene.model, scene.model.screen).len(),
         Screen::Shards => rows::shards(scene.model).len(),
+        Screen::Failover => rows::failovers(scene.model).len(),
         Screen::Backups => rows::backups(scene.model).len(),
         Screen::Events => rows::events(scene.model).len(),
     }

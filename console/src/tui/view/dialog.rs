@@ -7,6 +7,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::preflight::{Action, Harm, Preflight};
+use evenkeel_shared::view::RecoveryChange;
 
 use super::{Scene, popup};
 use crate::tui::format;
@@ -17,6 +18,8 @@ use crate::tui::theme::{Theme, Tone};
 use crate::tui::widget::panel::{self, Panel};
 
 const WIDTH: u16 = 76;
+/// Places that are listed at once.
+const PLACES_SHOWN: usize = 8;
 /// Shards that are named before the rest is counted.
 const SHARDS_NAMED: usize = 8;
 
@@ -36,6 +39,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, dialo
         lines.push(Line::from(scene.ink(format!("{glyph} {again}"), Tone::Warn)));
         lines.push(Line::default());
     }
+    places(scene, dialog, &mut lines);
     match &dialog.stage {
         Stage::Archive => {
             lines.push(Line::from("Into which archive? A folder on the agents' disks."));
@@ -59,7 +63,11 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, dialo
             alarm = preflight.harm == Harm::Break || preflight.refused.is_some();
             effects(scene, preflight, &mut lines);
             lines.push(Line::default());
-            if preflight.refused.is_some() {
+            let places = matches!(dialog.choice, Choice::Place { .. });
+            if preflight.refused.is_some() && places {
+                lines.extend(choice(scene, dialog));
+                lines.push(keys(scene, "arrows choose another, Esc leaves it"));
+            } else if preflight.refused.is_some() {
                 lines.push(keys(scene, "any key leaves it"));
             } else {
                 rung(scene, dialog, preflight.harm, &mut lines);
@@ -73,7 +81,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, dialo
     let width = WIDTH.min(body.width.saturating_sub(2));
     let text_width = usize::from(width.saturating_sub(4)).max(1);
     let height = wrapped_rows(&lines, text_width);
-    let at = popup(frame, body, width, height.saturating_add(2));
+    let at = popup(scene, frame, body, width, height.saturating_add(2));
     let title = match &dialog.stage {
         Stage::Ready { preflight, .. } if !preflight.title.is_empty() => preflight.title.clone(),
         _ => dialog.title.clone(),
@@ -167,7 +175,7 @@ fn rung(scene: &Scene<'_>, dialog: &Dialog, harm: Harm, lines: &mut Vec<Line<'st
         lines.push(Line::default());
     }
     let Some(phrase) = dialog.phrase() else {
-        lines.push(keys(scene, "y does it, n or Esc leaves it"));
+        lines.push(keys(scene, "y does it, n or Esc leaves it, Y copies the command line"));
         return;
     };
     let (text, tone) = match harm {
@@ -185,8 +193,17 @@ fn rung(scene: &Scene<'_>, dialog: &Dialog, harm: Harm, lines: &mut Vec<Line<'st
 fn choice(scene: &Scene<'_>, dialog: &Dialog) -> Option<Line<'static>> {
     let [left, right] = scene.theme.glyphs.pages;
     let (label, value) = match (&dialog.choice, &dialog.action) {
-        (Choice::Down, Action::Kill { down_secs, .. }) => {
+        (Choice::Lasts, Action::Kill { down_secs, .. }) => {
             ("stays down", acts::down_words(*down_secs))
+        }
+        (Choice::Lasts, Action::Fault { secs, .. }) => ("lasts", acts::down_words(Some(*secs))),
+        (
+            Choice::Place { .. },
+            Action::ReplicaAdd { node, .. } | Action::ReplicaRemove { node, .. },
+        ) => ("on node", scene.cluster.name(*node)),
+        (Choice::Mode(modes), Action::Recover(RecoveryChange::SetMode { mode, .. })) => {
+            let chosen = modes.iter().find(|(_, known)| known == mode);
+            ("it is started by", chosen.map_or("?", |(words, _)| words).to_owned())
         }
         (Choice::Target(_), Action::Switchover { to, .. } | Action::Failover { to, .. }) => (
             "new leader",
@@ -201,7 +218,7 @@ fn choice(scene: &Scene<'_>, dialog: &Dialog) -> Option<Line<'static>> {
     };
     let how = match (&dialog.choice, dialog.editing_choice) {
         (_, true) => "type seconds, Enter is done",
-        (Choice::Down, false) => "arrows or Tab change it",
+        (Choice::Lasts, false) => "arrows or Tab change it",
         _ => "arrows change it",
     };
     Some(Line::from(vec![
@@ -209,6 +226,40 @@ fn choice(scene: &Scene<'_>, dialog: &Dialog) -> Option<Line<'static>> {
         value,
         scene.ink(format!(" {right}   {how}"), Tone::Muted),
     ]))
+}
+
+/// Every place that can be chosen, the chosen one marked, and why some can't be.
+fn places(scene: &Scene<'_>, dialog: &Dialog, lines: &mut Vec<Line<'static>>) {
+    let Choice::Place { nodes, verdicts } = &dialog.choice else { return };
+    let chosen = match &dialog.action {
+        Action::ReplicaAdd { node, .. } | Action::ReplicaRemove { node, .. } => *node,
+        _ => return,
+    };
+    let glyphs = scene.theme.glyphs;
+    let at = nodes.iter().position(|node| *node == chosen).unwrap_or(0);
+    let first = at.saturating_sub(PLACES_SHOWN / 2).min(nodes.len().saturating_sub(PLACES_SHOWN));
+    for node in nodes.iter().skip(first).take(PLACES_SHOWN) {
+        let cursor = if *node == chosen { glyphs.cursor } else { " " };
+        let zone = scene.cluster.node(*node).map(|node| node.zone.clone()).unwrap_or_default();
+        let (glyph, tone, words) = match verdicts.get(node) {
+            None => (glyphs.empty, Tone::Muted, "asking".to_owned()),
+            Some(None) => (glyphs.done, Tone::Good, "can be chosen".to_owned()),
+            Some(Some(why)) => (glyphs.bad, Tone::Muted, why.clone()),
+        };
+        let name = scene.cluster.name(*node);
+        lines.push(Line::from(vec![
+            scene.ink(format!("{cursor} "), Tone::Accent),
+            scene.ink(format!("{glyph} "), tone),
+            Span::raw(format!("{name:<8} ")),
+            scene.ink(format!("{zone:<5} "), Tone::Muted),
+            scene.ink(words, tone),
+        ]));
+    }
+    if nodes.len() > PLACES_SHOWN {
+        let more = format!("  {} of {} nodes", PLACES_SHOWN, nodes.len());
+        lines.push(Line::from(scene.ink(more, Tone::Muted)));
+    }
+    lines.push(Line::default());
 }
 
 fn prompt(scene: &Scene<'_>, dialog: &Dialog, label: &str) -> Line<'static> {

@@ -4,13 +4,13 @@ pub(super) mod detail;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use evenkeel_shared::event::{Event, Severity};
 
 use super::Scene;
 use crate::tui::format;
+use crate::tui::hits::Target;
 use crate::tui::model::rows;
 use crate::tui::theme::Tone;
 use crate::tui::widget::panel::{self, Panel};
@@ -66,9 +66,16 @@ fn list(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     } else {
         "no event matches"
     };
-    let table =
-        Table { columns: &columns, rows: lines.len(), selected: chosen(scene, &lines), empty };
-    table::render(frame, inner, &table, scene.theme, |index| row(scene, lines[index].1));
+    let table = Table {
+        columns: &columns,
+        rows: lines.len(),
+        selected: chosen(scene, &lines),
+        empty,
+        hits: scene.hits,
+    };
+    table::render(frame, inner, &table, scene.theme, |index| {
+        row(scene, lines[index].1).of(Target::Line(lines[index].0.clone()))
+    });
 }
 
 fn row(scene: &Scene<'_>, event: &Event) -> Row {
@@ -89,5 +96,5 @@ fn row(scene: &Scene<'_>, event: &Event) -> Row {
         Line::from(what),
         Line::from(scene.ink(took, Tone::Info)),
     ];
-    Row { cells, style: Style::new() }
+    Row::new(cells)
 }

@@ -1,23 +1,51 @@
 //! A line of parts that gives up its least important ones when there is no room.
 
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+
+use crate::tui::hits::{Hits, Target};
+use crate::tui::number::cells;
 
 /// One part: 0 is never given up, the highest number goes first.
 pub(super) struct Part {
     priority: u8,
     spans: Vec<Span<'static>>,
+    /// Spaces before it, unless it comes first.
+    gap: usize,
+    target: Option<Target>,
 }
 
 /// A part of a line.
 pub(super) fn part(priority: u8, spans: impl Into<Vec<Span<'static>>>) -> Part {
-    Part { priority, spans: spans.into() }
+    Part { priority, spans: spans.into(), gap: 2, target: None }
 }
 
-/// The parts that fit, two spaces between them.
-pub(super) fn line(mut parts: Vec<Part>, width: u16) -> Line<'static> {
+impl Part {
+    /// The part, close to the one before.
+    pub(super) fn close(self) -> Self {
+        Self { gap: 1, ..self }
+    }
+
+    /// The part, as something that can be clicked.
+    pub(super) fn of(self, target: Target) -> Self {
+        Self { target: Some(target), ..self }
+    }
+
+    fn width(&self) -> usize {
+        self.spans.iter().map(Span::width).sum()
+    }
+}
+
+/// The parts that fit.
+pub(super) fn line(parts: Vec<Part>, width: u16) -> Line<'static> {
+    clickable(parts, width, &Hits::default(), Rect::ZERO)
+}
+
+/// The parts that fit, and where those lie that can be clicked when the line is drawn at `at`.
+pub(super) fn clickable(mut parts: Vec<Part>, width: u16, hits: &Hits, at: Rect) -> Line<'static> {
     let wide = |parts: &[Part]| {
-        let spans = parts.iter().flat_map(|part| &part.spans);
-        spans.map(Span::width).sum::<usize>() + 2 * parts.len().saturating_sub(1)
+        let gaps: usize = parts.iter().skip(1).map(|part| part.gap).sum();
+        parts.iter().map(Part::width).sum::<usize>() + gaps
     };
     while wide(&parts) > usize::from(width) {
         let droppable = parts.iter().enumerate().filter(|(_, part)| part.priority > 0);
@@ -26,12 +54,17 @@ pub(super) fn line(mut parts: Vec<Part>, width: u16) -> Line<'static> {
         };
         parts.remove(worst);
     }
-    let mut spans = Vec::new();
+    let mut line = Line::default();
     for (index, part) in parts.into_iter().enumerate() {
         if index > 0 {
-            spans.push(Span::raw("  "));
+            line.push_span(Span::raw(" ".repeat(part.gap)));
         }
-        spans.extend(part.spans);
+        if let Some(target) = &part.target {
+            let x = at.x.saturating_add(cells(line.width()));
+            let area = Rect { x, width: cells(part.width()), height: 1, ..at };
+            hits.note(area.intersection(at), target.clone());
+        }
+        line.spans.extend(part.spans);
     }
-    Line::from(spans)
+    line
 }

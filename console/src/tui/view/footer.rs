@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Scene;
-use crate::tui::action::{BINDINGS, Binding, Guard, Screen};
+use crate::tui::action::{BINDINGS, Binding, Command, Guard, Screen};
+use crate::tui::hits::Target;
 use crate::tui::model::acts;
 use crate::tui::theme::{Theme, Tone};
 
@@ -14,7 +15,7 @@ use crate::tui::theme::{Theme, Tone};
 /// ```
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let mut line = Line::from(Span::raw(" "));
-    screens(scene, area.width, &mut line);
+    screens(scene, area, &mut line);
     line.push_span(Span::styled(format!(" {} ", scene.theme.glyphs.rule), scene.theme.line()));
     let keys: Vec<&Binding> = BINDINGS
         .iter()
@@ -22,14 +23,20 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         .collect();
     let room = usize::from(area.width).saturating_sub(line.width() + 1);
     let full = keys.iter().map(|key| width(key)).sum::<usize>() <= room;
+    // Whoever is lost finds help, however narrow the screen is.
+    let help = |key: &Binding| key.command == Command::Help;
+    let reserved = keys.iter().find(|key| help(key)).map_or(0, |key| key.label.len() + 1);
     let mut left = room;
     for key in keys {
         let bare = !full && is_plain(key);
         let wide = if bare { key.label.len() + 1 } else { width(key) };
-        if wide > left {
+        if wide + if help(key) { 0 } else { reserved } > left {
             continue;
         }
         left -= wide;
+        let x = area.x.saturating_add(crate::tui::number::cells(line.width()));
+        let at = Rect { x, width: crate::tui::number::cells(wide), ..area };
+        scene.hits.note(at.intersection(area), Target::Command(key.command));
         push(scene, key, bare, &mut line);
     }
     frame.render_widget(line, area);
@@ -41,7 +48,7 @@ fn width(key: &Binding) -> usize {
 
 /// Keys whose name can be left out when there is no room: help tells it.
 fn is_plain(key: &Binding) -> bool {
-    matches!(key.label, "Enter" | "/" | "s" | "?")
+    matches!(key.label, "Enter" | "/" | ":" | "s" | "?")
 }
 
 fn push(scene: &Scene<'_>, key: &Binding, bare: bool, line: &mut Line<'static>) {
@@ -61,20 +68,24 @@ fn push(scene: &Scene<'_>, key: &Binding, bare: bool, line: &mut Line<'static>) 
     line.push_span(Span::raw(" "));
 }
 
-fn screens(scene: &Scene<'_>, width: u16, line: &mut Line<'static>) {
+fn screens(scene: &Scene<'_>, area: Rect, line: &mut Line<'static>) {
     for (index, screen) in Screen::ALL.into_iter().enumerate() {
         if index > 0 {
             line.push_span(Span::raw(" "));
         }
+        let from = crate::tui::number::cells(line.width());
         let current = screen == scene.model.screen;
         if current {
             let text = format!(" {} {} ", screen.digit(), screen.name());
             line.push_span(Span::styled(text, Theme::current()));
         } else {
             line.push_span(Span::styled(screen.digit().to_string(), Theme::title()));
-            if width >= 112 {
+            if area.width >= 118 {
                 line.push_span(scene.ink(format!(" {}", screen.name()), Tone::Muted));
             }
         }
+        let width = crate::tui::number::cells(line.width()).saturating_sub(from);
+        let at = Rect { x: area.x.saturating_add(from), width, ..area };
+        scene.hits.note(at.intersection(area), Target::Screen(screen));
     }
 }

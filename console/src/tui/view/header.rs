@@ -9,7 +9,9 @@ use evenkeel_shared::view::{ClusterView, FailoverMode, HealthCounts};
 use super::fit::{self, Part, part};
 use super::{Breakpoint, Scene};
 use crate::tui::LinkState;
+use crate::tui::action::Screen;
 use crate::tui::format;
+use crate::tui::hits::Target;
 use crate::tui::model::lock::Lock;
 use crate::tui::theme::{Theme, Tone};
 
@@ -19,7 +21,9 @@ use crate::tui::theme::{Theme, Tone};
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let right = fit::line(right(scene), area.width);
     let taken = crate::tui::number::cells(right.width()).saturating_add(3);
-    let left = fit::line(left(scene), area.width.saturating_sub(taken));
+    let width = area.width.saturating_sub(taken);
+    let at = Rect { x: area.x + u16::from(area.width > 0), width, ..area };
+    let left = fit::clickable(left(scene), width, scene.hits, at);
     let mut line = Line::from(Span::raw(" "));
     line.spans.extend(left.spans);
     frame.render_widget(line, area);
@@ -45,7 +49,7 @@ fn left(scene: &Scene<'_>) -> Vec<Part> {
     parts.extend(counts(scene, &view.counts));
     if let Some(controller) = view.controller {
         parts.push(part(
-            3,
+            4,
             [scene.ink("ctl ", Tone::Muted), Span::raw(scene.cluster.name(controller))],
         ));
     }
@@ -65,12 +69,18 @@ fn counts(scene: &Scene<'_>, counts: &HealthCounts) -> Vec<Part> {
     let up = if counts.nodes_up < counts.nodes_total { Tone::Warn } else { Tone::Plain };
     let nodes = scene.ink(format!("{}/{} nodes", counts.nodes_up, counts.nodes_total), up);
     let shards = scene.ink(format!("{} shards:", counts.shards_total), Tone::Plain);
-    let ok = scene.ink(format!(" {} ok", counts.shards_ok), tone(counts.shards_ok, Tone::Good));
+    let ok = scene.ink(format!("{} ok", counts.shards_ok), tone(counts.shards_ok, Tone::Good));
     let under = counts.shards_under_replicated;
-    let under = scene.ink(format!(" {under} under"), tone(under, Tone::Warn));
+    let under = scene.ink(format!("{under} under"), tone(under, Tone::Warn));
     let none = counts.shards_unavailable;
-    let none = scene.ink(format!(" {none} unavail"), tone(none, Tone::Bad));
-    vec![part(1, [nodes]), part(2, [shards, ok, under, none])]
+    let none = scene.ink(format!("{none} unavail"), tone(none, Tone::Bad));
+    vec![
+        part(1, [nodes]).of(Target::Counted(Screen::Nodes, "")),
+        part(2, [shards]).of(Target::Counted(Screen::Shards, "")),
+        part(5, [ok]).close().of(Target::Counted(Screen::Shards, "ok")),
+        part(3, [under]).close().of(Target::Counted(Screen::Shards, "under")),
+        part(2, [none]).close().of(Target::Counted(Screen::Shards, "unavailable")),
+    ]
 }
 
 fn waiting(scene: &Scene<'_>) -> Vec<Span<'static>> {
@@ -94,9 +104,13 @@ fn waiting(scene: &Scene<'_>) -> Vec<Span<'static>> {
 
 fn right(scene: &Scene<'_>) -> Vec<Part> {
     let mut parts = Vec::new();
-    if let Some(frozen) = &scene.model.frozen {
-        let events = format::plural(usize::try_from(frozen.events_since).unwrap_or(0), "event");
-        let text = format!(" FROZEN {events} since ");
+    if let Some(held) = &scene.model.held {
+        let events = format::plural(usize::try_from(held.events_since).unwrap_or(0), "event");
+        let text = match (held.travel, scene.model.replay) {
+            (None, _) => format!(" FROZEN {events} since "),
+            (Some(_), false) => format!(" PAST {events} since "),
+            (Some(_), true) => " REPLAY ".to_owned(),
+        };
         parts.push(part(0, [Span::styled(text, Theme::current())]));
     }
     let small = scene.room == Breakpoint::Small;
@@ -115,7 +129,13 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
         }
     };
     parts.push(part(0, [lock]));
-    parts.push(part(0, [live(scene)]));
+    if scene.model.unrecorded.is_some() {
+        parts.push(part(1, [scene.ink(format!("{} REC", scene.theme.glyphs.good), Tone::Bad)]));
+    }
+    // How fresh the past was is told by its own time.
+    if scene.model.held.as_ref().is_none_or(|held| held.travel.is_none()) {
+        parts.push(part(0, [live(scene)]));
+    }
     parts
 }
 

@@ -18,8 +18,10 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, scrol
         let works = |line: &&Binding| line.works_on(scene.model.screen) && line.guard == guard;
         BINDINGS.iter().filter(works).collect()
     };
+    let (travels, others): (Vec<_>, Vec<_>) =
+        here(Guard::Free).into_iter().partition(|line| line.command.travels());
     let free: Vec<Line<'static>> =
-        here(Guard::Free).into_iter().map(|line| entry(scene, line, None)).collect();
+        others.into_iter().map(|line| entry(scene, line, None)).collect();
     let mut harmful = vec![super::facts::heading("Changes the cluster")];
     for line in here(Guard::Locked) {
         let refusal = acts::refusal(scene.model, line.command);
@@ -29,12 +31,13 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, scrol
             harmful.push(Line::from(scene.ink(format!("          {why}"), Tone::Muted)));
         }
     }
-    harmful.push(Line::default());
     harmful.extend(ladder(scene));
+    harmful.push(super::facts::heading("The past: an hour, or a recording"));
+    harmful.extend(travels.into_iter().map(|line| entry(scene, line, None)));
     let wide = body.width >= 100;
     let height = if wide { free.len().max(harmful.len()) } else { free.len() + harmful.len() + 1 };
     let height = cells(height).saturating_add(2).min(body.height);
-    let at = popup(frame, body, if wide { 112 } else { 72 }, height);
+    let at = popup(scene, frame, body, if wide { 112 } else { 72 }, height);
     let title = format!("Keys on {}", scene.model.screen.name());
     let note = if wide { "any key closes" } else { "j k scroll, any other key closes" };
     let frame_of = Panel { title: &title, note: note.into(), alarm: false };

@@ -6,12 +6,19 @@ mod matrix;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{Breakpoint, Scene};
+use super::{Breakpoint, Scene, plan};
 
 /// ```text
 /// matrix │ chosen shard (from Normal)
+/// what the controller does, while it does something
 /// ```
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
+    let plan = plan::wanted(scene).min(area.height / 3);
+    let rows = [Constraint::Min(0), Constraint::Length(plan)];
+    let [area, lower] = Layout::vertical(rows).areas(area);
+    if plan > 0 {
+        plan::render(scene, frame, lower);
+    }
     if scene.room == Breakpoint::Small {
         matrix::render(scene, frame, area);
         return;

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::tui::hits::{Hits, Target};
 use crate::tui::number;
 use crate::tui::theme::{Theme, Tone};
 
@@ -49,6 +50,8 @@ pub(crate) struct Table<'a> {
     pub(crate) selected: Option<usize>,
     /// What to say when there are none.
     pub(crate) empty: &'a str,
+    /// Where it is noted which row lies where.
+    pub(crate) hits: &'a Hits,
 }
 
 /// One row: a cell for each column.
@@ -57,6 +60,27 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Line<'static>>,
     /// Laid over every cell.
     pub(crate) style: Style,
+    /// What a click on it chooses.
+    pub(crate) target: Option<Target>,
+}
+
+impl Row {
+    /// A row without a style of its own.
+    pub(crate) fn new(cells: Vec<Line<'static>>) -> Self {
+        Self { cells, style: Style::new(), target: None }
+    }
+
+    /// The row, laid over with a style.
+    #[must_use]
+    pub(crate) fn styled(self, style: Style) -> Self {
+        Self { style, ..self }
+    }
+
+    /// The row, as something that can be clicked.
+    #[must_use]
+    pub(crate) fn of(self, target: Target) -> Self {
+        Self { target: Some(target), ..self }
+    }
 }
 
 /// The rows that `height` lines show so that `selected` is among them.
@@ -91,6 +115,9 @@ pub(crate) fn render(
         let built = row(index);
         let chosen = table.selected == Some(index);
         let whole = Rect { y: area.y + y, height: 1, ..area };
+        if let Some(target) = built.target {
+            table.hits.note(whole, target);
+        }
         for (column, left, width) in &placed {
             let Some(text) = built.cells.get(*column) else { continue };
             let text = text.clone().patch_style(built.style);

@@ -2,12 +2,12 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use evenkeel_shared::view::BackupRecord;
 
 use crate::tui::format;
+use crate::tui::hits::Target;
 use crate::tui::model::rows;
 use crate::tui::number;
 use crate::tui::theme::Tone;
@@ -51,13 +51,13 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         Some(_) => "no backup matches",
     };
     let selected = scene.model.chosen.backup.index(&keys);
-    let table = Table { columns: &columns, rows: keys.len(), selected, empty };
+    let table = Table { columns: &columns, rows: keys.len(), selected, empty, hits: scene.hits };
     table::render(frame, inner, &table, scene.theme, |index| row(scene, &keys[index]));
 }
 
 fn row(scene: &Scene<'_>, key: &(String, String)) -> Row {
     let Some(backup) = find(scene, key) else {
-        return Row { cells: vec![Line::from(key.1.clone())], style: Style::new() };
+        return Row::new(vec![Line::from(key.1.clone())]);
     };
     let taken = format::day_time(backup.cut.unix_ms(), &scene.model.zone);
     let cells = vec![
@@ -69,5 +69,5 @@ fn row(scene: &Scene<'_>, key: &(String, String)) -> Row {
         Line::from(Span::raw(format::bytes(backup.bytes))),
         Line::from(scene.ink(backup.archive.clone(), Tone::Muted)),
     ];
-    Row { cells, style: Style::new() }
+    Row::new(cells).of(Target::Backup(key.clone()))
 }

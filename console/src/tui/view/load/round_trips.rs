@@ -27,7 +27,8 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let fits = usize::from(inner.width.saturating_sub(7) / 6);
     let shown: Vec<NodeId> = ids.iter().take(fits).copied().collect();
     columns.extend(shown.iter().map(|id| figures(&scene.cluster.name(*id), 5, 0)));
-    let table = Table { columns: &columns, rows: ids.len(), selected: None, empty: "" };
+    let table =
+        Table { columns: &columns, rows: ids.len(), selected: None, empty: "", hits: scene.hits };
     table::render(frame, inner, &table, scene.theme, |index| row(scene, ids[index], &shown));
 }
 
@@ -44,7 +45,7 @@ fn row(scene: &Scene<'_>, from: NodeId, shown: &[NodeId]) -> Row {
             None => scene.ink("?", Tone::Muted),
         }));
     }
-    Row { cells, style: if fresh { Style::new() } else { scene.theme.stale() } }
+    Row::new(cells).styled(if fresh { Style::new() } else { scene.theme.stale() })
 }
 
 fn cell(scene: &Scene<'_>, peer: &PeerReport) -> Span<'static> {

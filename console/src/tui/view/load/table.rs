@@ -10,6 +10,7 @@ use evenkeel_shared::ids::NodeId;
 
 use crate::tui::action::Screen;
 use crate::tui::format;
+use crate::tui::hits::Target;
 use crate::tui::model::attention::disk_share;
 use crate::tui::model::rows;
 use crate::tui::theme::Tone;
@@ -44,7 +45,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     ];
     let empty = "no node heard of yet";
     let selected = scene.model.chosen.node.index(&ids);
-    let table = Table { columns: &columns, rows: ids.len(), selected, empty };
+    let table = Table { columns: &columns, rows: ids.len(), selected, empty, hits: scene.hits };
     let most = scene
         .cluster
         .tracks
@@ -86,5 +87,6 @@ fn row(scene: &Scene<'_>, id: NodeId, most: f64) -> Row {
         .collect();
     cells.push(Line::from(scene.ink(trend, Tone::Info)));
     let stale = seen.is_none_or(|seen| seen.stale);
-    Row { cells, style: if stale { scene.theme.stale() } else { Style::new() } }
+    let style = if stale { scene.theme.stale() } else { Style::new() };
+    Row::new(cells).styled(style).of(Target::Node(id))
 }

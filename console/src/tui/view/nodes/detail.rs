@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 
 use evenkeel_shared::heartbeat::{Load, PeerReport};
 use evenkeel_shared::ids::NodeId;
@@ -43,7 +43,7 @@ fn draw(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect, note: String) {
         Some(id) => lines(scene, id),
         None => vec![Line::from(scene.ink("no node is chosen", Tone::Muted))],
     };
-    frame.render_widget(Paragraph::new(lines), inner);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
 }
 
 fn lines(scene: &Scene<'_>, id: NodeId) -> Vec<Line<'static>> {
@@ -60,7 +60,49 @@ fn lines(scene: &Scene<'_>, id: NodeId) -> Vec<Line<'static>> {
     }
     lines.push(facts::heading("seen by"));
     observers(scene, id, &mut lines);
+    evidence(scene, id, &mut lines);
     lines
+}
+
+/// What speaks for and against it, and what would change the verdict.
+fn evidence(scene: &Scene<'_>, id: NodeId, lines: &mut Vec<Line<'static>>) {
+    if scene.model.held.is_some() {
+        return;
+    }
+    let Some(heard) = scene.model.answers.judged.about(id) else { return };
+    lines.push(Line::default());
+    let dossier = match &heard.value {
+        Ok(dossier) => dossier,
+        Err(why) => return lines.push(Line::from(scene.ink(why.clone(), Tone::Warn))),
+    };
+    let observer = scene.cluster.name(dossier.observer);
+    lines.push(facts::heading(&format!("evidence, as {observer} has it")));
+    for evidence in &dossier.axes {
+        let glyphs = scene.theme.glyphs;
+        let (glyph, tone) =
+            if evidence.against { (glyphs.bad, Tone::Bad) } else { (glyphs.done, Tone::Good) };
+        lines.push(Line::from(vec![
+            scene.ink(format!("{glyph} "), tone),
+            scene.ink(format!("{:<12} ", evidence.axis), Tone::Muted),
+            Span::raw(evidence.seen.clone()),
+        ]));
+    }
+    let others = dossier.others.iter().map(|(node, dead)| {
+        let word = match dead {
+            Some(true) => "dead",
+            Some(false) => "alive",
+            None => "can't say",
+        };
+        format!("{} {word}", scene.cluster.name(*node))
+    });
+    let others: Vec<String> = others.collect();
+    if !others.is_empty() {
+        lines.push(facts::plain(scene, "others", others.join(", ")));
+    }
+    for flip in &dossier.flips {
+        let text = format!("{} {flip}", scene.theme.glyphs.arrow);
+        lines.push(Line::from(scene.ink(text, Tone::Info)));
+    }
 }
 
 fn judged(scene: &Scene<'_>, node: &NodeView, lines: &mut Vec<Line<'static>>) {

@@ -2,7 +2,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use evenkeel_shared::ids::NodeId;
@@ -10,6 +9,7 @@ use evenkeel_shared::view::{NodeState, NodeView};
 
 use crate::tui::action::Screen;
 use crate::tui::format;
+use crate::tui::hits::Target;
 use crate::tui::model::attention::{PHI_SUSPECT, disk_share};
 use crate::tui::model::rows;
 use crate::tui::model::track::REPORT_STALE_MS;
@@ -32,7 +32,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let empty =
         if scene.cluster.view().is_some() { "no node matches" } else { "no node heard of yet" };
     let selected = scene.model.chosen.node.index(&ids);
-    let table = Table { columns: &columns, rows: ids.len(), selected, empty };
+    let table = Table { columns: &columns, rows: ids.len(), selected, empty, hits: scene.hits };
     table::render(frame, inner, &table, scene.theme, |index| row(scene, ids[index], gauge));
 }
 
@@ -90,7 +90,7 @@ fn row(scene: &Scene<'_>, id: NodeId, gauge: u16) -> Row {
     cells.push(dash(load.and_then(|load| load.cpu_percent).map(|cpu| format!("{cpu:.0}%"))));
     cells.push(dash(load.and_then(|load| load.rss_bytes).map(format::bytes)));
     cells.push(dash(load.and_then(disk_share).map(|share| format!("{:.0}%", share * 100.0))));
-    Row { cells, style: Style::new() }
+    Row::new(cells).of(Target::Node(id))
 }
 
 fn verdict(scene: &Scene<'_>, node: &NodeView, gauge: u16) -> Vec<Line<'static>> {

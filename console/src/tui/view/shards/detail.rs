@@ -67,6 +67,7 @@ fn lines(scene: &Scene<'_>, shard: &ShardView) -> Vec<Line<'static>> {
         facts::heading("replicas"),
     ];
     lines.extend(shard.replicas.iter().map(|replica| replica_line(scene, replica)));
+    next_leader(scene, shard, &mut lines);
     let about: Vec<Line<'static>> = scene
         .cluster
         .journal
@@ -82,6 +83,60 @@ fn lines(scene: &Scene<'_>, shard: &ShardView) -> Vec<Line<'static>> {
         lines.extend(about);
     }
     lines
+}
+
+/// Who would lead next and why nobody else, how long it would take, what it could lose.
+fn next_leader(scene: &Scene<'_>, shard: &ShardView, lines: &mut Vec<Line<'static>>) {
+    if scene.model.held.is_some() {
+        return;
+    }
+    let Some(heard) = scene.model.answers.explained.about(shard.id) else { return };
+    lines.push(Line::default());
+    let known = match &heard.value {
+        Ok(known) => known,
+        Err(why) => {
+            lines.push(facts::heading("who would lead next"));
+            lines.push(Line::from(scene.ink(why.clone(), Tone::Warn)));
+            return;
+        }
+    };
+    let heir = known.heir.map_or_else(|| "nobody".into(), |id| scene.cluster.name(id));
+    let tone = if known.heir.is_some() { Tone::Plain } else { Tone::Bad };
+    let mut head = facts::heading("who would lead next: ");
+    head.push_span(scene.ink(heir, tone));
+    lines.push(head);
+    let glyphs = scene.theme.glyphs;
+    for candidate in &known.candidates {
+        let (glyph, tone) = match (known.heir == Some(candidate.node), candidate.able) {
+            (true, _) => (glyphs.done, Tone::Good),
+            (false, true) => (glyphs.dot, Tone::Plain),
+            (false, false) => (glyphs.bad, Tone::Muted),
+        };
+        lines.push(Line::from(vec![
+            scene.ink(format!("{glyph} "), tone),
+            Span::raw(format!("{:<8} ", scene.cluster.name(candidate.node))),
+            scene.ink(candidate.why.clone(), tone),
+        ]));
+    }
+    let loss = match known.loss {
+        Some(0) => scene.ink("0 acknowledged writes", Tone::Good),
+        Some(writes) => scene.ink(format!("{writes} acknowledged writes at most"), Tone::Bad),
+        None => scene.ink("not known", Tone::Warn),
+    };
+    let why = scene.ink(format!(": {}", known.loss_why), Tone::Muted);
+    lines.push(facts::fact(scene, "could lose", vec![loss, why]));
+    let total: Option<u64> = known.expected.all().into_iter().flatten().reduce(|a, b| a + b);
+    if let Some(total) = total {
+        let samples = format!(" by {} failovers so far", known.samples);
+        let took = vec![Span::raw(format!("about {}", format::micros(total)))];
+        let samples = scene.ink(samples, Tone::Muted);
+        lines.push(facts::fact(scene, "would take", [took, vec![samples]].concat()));
+    }
+    if let Some(last) = &known.last {
+        let when = format::time(last.unix_ms, &scene.model.zone);
+        let text = format!("{when} {} {}", last.cause, last.phases);
+        lines.push(facts::plain(scene, "last time", text));
+    }
 }
 
 fn replica_line(scene: &Scene<'_>, replica: &ReplicaView) -> Line<'static> {

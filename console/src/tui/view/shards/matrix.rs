@@ -2,7 +2,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use evenkeel_shared::ids::{NodeId, ShardId};
@@ -10,6 +9,7 @@ use evenkeel_shared::view::{ReplicaState, ReplicaView, ShardHealth, ShardPhase, 
 
 use crate::tui::action::Screen;
 use crate::tui::format;
+use crate::tui::hits::Target;
 use crate::tui::model::rows;
 use crate::tui::number::cells;
 use crate::tui::theme::{self, Tone};
@@ -36,7 +36,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let empty =
         if scene.cluster.view().is_some() { "no shard matches" } else { "no shard heard of yet" };
     let selected = scene.model.chosen.shard.index(&ids);
-    let table = Table { columns: &columns, rows: ids.len(), selected, empty };
+    let table = Table { columns: &columns, rows: ids.len(), selected, empty, hits: scene.hits };
     table::render(frame, body, &table, scene.theme, |index| row(scene, ids[index], &nodes.shown));
     if strip > 0 {
         let at = Rect { y: body.bottom(), height: 1, ..inner };
@@ -103,7 +103,7 @@ fn columns(scene: &Scene<'_>, nodes: &Nodes) -> Vec<Column> {
 
 fn row(scene: &Scene<'_>, id: ShardId, nodes: &[NodeId]) -> Row {
     let Some(shard) = scene.cluster.shard(id) else {
-        return Row { cells: vec![Line::from(id.to_string())], style: Style::new() };
+        return Row::new(vec![Line::from(id.to_string())]);
     };
     let mut cells = vec![Line::from(name(scene, shard))];
     for node in nodes {
@@ -122,7 +122,7 @@ fn row(scene: &Scene<'_>, id: ShardId, nodes: &[NodeId]) -> Row {
     let (word, tone) = theme::shard_health(shard.health);
     cells.push(Line::from(scene.ink(word, tone)));
     cells.push(Line::from(scene.figure(shard.ops_s.map(format::rate))));
-    Row { cells, style: Style::new() }
+    Row::new(cells).of(Target::Shard(id))
 }
 
 /// The id, with what is special about the shard.

@@ -1,0 +1,76 @@
+//! The console's files: what it records, what it plays, and screens that it writes out.
+
+use std::fs::{File, OpenOptions};
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+use color_eyre::eyre::{Result, WrapErr, eyre};
+use directories::ProjectDirs;
+use ratatui::buffer::Buffer;
+
+use super::now_unix_ms;
+use crate::tui::recording::{self, Recording, Second};
+use crate::tui::{ConsoleOptions, export};
+
+/// The files that are open.
+pub(super) struct Files {
+    record: Option<BufWriter<File>>,
+    replay: Option<Recording>,
+}
+
+impl Files {
+    /// Opens what the command line names.
+    #[expect(clippy::disallowed_methods, reason = "the operator's own file, not an agent's data")]
+    pub(super) fn open(options: &ConsoleOptions) -> Result<Self> {
+        let record = options.record.as_ref().map(|path| {
+            let file = OpenOptions::new().write(true).create_new(true).open(path);
+            let file = file.wrap_err_with(|| {
+                format!("record into {}: name a file that is not there yet", path.display())
+            })?;
+            let mut file = BufWriter::new(file);
+            recording::begin(&mut file)?;
+            Ok::<_, color_eyre::Report>(file)
+        });
+        let replay = options.replay.as_ref().map(|path| {
+            let what = || format!("replay {}", path.display());
+            let file = File::open(path).wrap_err_with(what)?;
+            recording::read(file).wrap_err_with(what)
+        });
+        Ok(Self { record: record.transpose()?, replay: replay.transpose()? })
+    }
+
+    /// The recording to look at, once.
+    pub(super) fn take_replay(&mut self) -> Option<Recording> {
+        self.replay.take()
+    }
+
+    /// Adds a second to what is recorded. The first failure ends the recording.
+    pub(super) fn record(&mut self, second: &Second) -> Result<(), String> {
+        let Some(file) = &mut self.record else { return Ok(()) };
+        let written = recording::write(file, second);
+        if written.is_err() {
+            self.record = None;
+        }
+        written.map_err(|error| error.to_string())
+    }
+
+    /// Writes a frame as text and with its colours; where.
+    #[expect(clippy::disallowed_methods, reason = "the operator's own file, not an agent's data")]
+    pub(super) fn export(frame: &Buffer) -> Result<String, String> {
+        let folder = screens().map_err(|error| error.to_string())?;
+        let path = folder.join(format!("{}", now_unix_ms()));
+        for (ending, text) in [("txt", export::text(frame)), ("ans", export::ansi(frame))] {
+            std::fs::write(path.with_extension(ending), text).map_err(|error| error.to_string())?;
+        }
+        Ok(format!("{}.txt and .ans", path.display()))
+    }
+}
+
+/// The folder of written screens, made if it is not there.
+fn screens() -> Result<PathBuf> {
+    let places = ProjectDirs::from("", "", "evenkeel").ok_or_else(|| eyre!("no home folder"))?;
+    let state = places.state_dir().unwrap_or_else(|| places.data_local_dir());
+    let folder = state.join("screens");
+    std::fs::create_dir_all(&folder).wrap_err_with(|| format!("make {}", folder.display()))?;
+    Ok(folder)
+}
