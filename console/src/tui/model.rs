@@ -12,6 +12,7 @@ pub(crate) mod command_line;
 pub(crate) mod cursor;
 pub(crate) mod dialog;
 pub(crate) mod failovers;
+pub(crate) mod heat;
 pub(crate) mod held;
 pub(crate) mod history;
 pub(crate) mod journal;
@@ -81,6 +82,10 @@ pub(crate) struct Model {
     pub(crate) sorts: BTreeMap<Screen, usize>,
     /// Events that matter less are hidden.
     pub(crate) severity: Severity,
+    /// Whether the heatmap takes the whole of Load.
+    pub(crate) zoomed: bool,
+    /// How much brighter the heatmap is than it would be.
+    pub(crate) gain: i8,
     /// Whether harmful acts are let through.
     pub(crate) lock: Lock,
     /// The last thing worth saying.
@@ -159,6 +164,8 @@ impl Model {
             filters: BTreeMap::new(),
             sorts: BTreeMap::new(),
             severity: Severity::Info,
+            zoomed: false,
+            gain: 0,
             lock: Lock::new(options),
             status: None,
             pending: Vec::new(),

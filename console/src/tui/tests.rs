@@ -4,6 +4,7 @@
 mod anywhere;
 mod everything;
 mod keys;
+mod past;
 mod screens;
 mod styled;
 mod time;

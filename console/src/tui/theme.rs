@@ -106,6 +106,13 @@ impl Theme {
         style.fg(Color::Indexed(index))
     }
 
+    /// The heatmap's colours, from little to much: cividis, which colour-blind eyes tell apart, in
+    /// the 256 that every terminal has.
+    pub(crate) fn heat(&self) -> Option<[u8; 9]> {
+        let tells = self.colours.is_some() && !self.glyphs.is_ascii;
+        tells.then_some([17, 18, 60, 59, 102, 144, 143, 185, 227])
+    }
+
     /// Frames and rules.
     pub(crate) fn line(&self) -> Style {
         match self.colours {

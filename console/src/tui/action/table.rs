@@ -80,6 +80,12 @@ pub(crate) static BINDINGS: &[Binding] = &[
         shown(free(Command::Follow, &[Char('f')], "f", "follow", "stay at the newest event")),
     ),
     on(
+        &[Load],
+        shown(free(Command::Zoom, &[Char('z')], "z", "heat", "shards by time, all of them")),
+    ),
+    on(&[Load], free(Command::Brighter, &[Char('B')], "B", "brighter", "the heatmap brighter")),
+    on(&[Load], free(Command::Darker, &[Char('b')], "b", "darker", "the heatmap darker")),
+    on(
         &[Failover, Events],
         shown(free(
             Command::Jump,

@@ -10,6 +10,7 @@ use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::view::{ClusterView, NodeState, NodeView, ShardView};
 
 use super::clean;
+use super::heat::Heat;
 use super::history::{LinkKept, Moment, Samples};
 use super::journal::Journal;
 use super::ring::Ring;
@@ -36,6 +37,8 @@ pub(crate) struct Cluster {
     pub(crate) ops: Ring,
     /// The worst node's 99th percentile of writes, in microseconds.
     pub(crate) p99: Ring,
+    /// How much work each shard had.
+    pub(crate) heat: Heat,
     sampled_at: Option<u64>,
 }
 
@@ -188,6 +191,9 @@ impl Cluster {
         }
         self.ops.push(total);
         self.p99.push(worst);
+        if let Some(heard) = self.observer.and_then(|id| self.views.get(&id)).filter(|_| !stale) {
+            self.heat.add(now, &heard.value.shards);
+        }
         true
     }
 

@@ -5,8 +5,6 @@
 
 mod moment;
 mod shape;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 
@@ -23,6 +21,9 @@ pub(crate) use moment::{LinkKept, Moment, Samples};
 pub(crate) const MOMENTS_MAX: usize = 3_600;
 /// Bytes a second that views, shards and reports may take on average, each.
 const BYTES_PER_SECOND: usize = 3_000;
+
+/// Moments that a heatmap reaches back.
+const HEAT_MOMENTS: usize = 960;
 
 /// The past.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +82,12 @@ impl History {
         self.moments.len()
     }
 
+    /// Bytes that the moments take, roughly.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.moments.iter().map(Moment::bytes).sum()
+    }
+
     /// The moment at or before a time, or the first.
     pub(crate) fn place(&self, at: u64) -> Option<usize> {
         let after = self.moments.partition_point(|moment| moment.at <= at);
@@ -104,6 +111,12 @@ impl History {
         let first = (place + 1).saturating_sub(super::ring::SAMPLES_MAX);
         for samples in self.moments.range(first..=place).map(|moment| &moment.samples) {
             cluster.resample(samples);
+        }
+        let heat = (place + 1).saturating_sub(HEAT_MOMENTS);
+        for moment in self.moments.range(heat..=place) {
+            if let Some(shards) = moment.shards().filter(|_| moment.keeps_all_shards()) {
+                cluster.heat.add(moment.at, &shards);
+            }
         }
         cluster.journal = journal.until(moment.at);
         Some(cluster)

@@ -12,6 +12,9 @@ use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, clean, command_line, rows};
 use crate::tui::theme::Tone;
 
+/// How far the heatmap is made brighter or darker: enough for ten doublings.
+const GAIN_MAX: i8 = 20;
+
 /// Takes a key.
 pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
@@ -97,6 +100,9 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
             };
         }
         Command::Follow => model.chosen.event.key = None,
+        Command::Zoom => model.zoomed = !model.zoomed,
+        Command::Brighter => model.gain = (model.gain + 1).min(GAIN_MAX),
+        Command::Darker => model.gain = (model.gain - 1).max(-GAIN_MAX),
         Command::Jump => jump(model),
         Command::Then => then(model),
         Command::Freeze => time::freeze(model),
@@ -141,6 +147,9 @@ fn back(model: &mut Model) {
         return;
     }
     if model.filters.remove(&model.screen).is_some_and(|filter| !filter.is_empty()) {
+        return;
+    }
+    if model.screen == Screen::Load && std::mem::take(&mut model.zoomed) {
         return;
     }
     if model.held.is_some() {

@@ -2,9 +2,9 @@
 
 use evenkeel_shared::ids::NodeId;
 
-use super::{History, MOMENTS_MAX};
 use crate::tui::fixture::World;
 use crate::tui::model::cluster::Cluster;
+use crate::tui::model::history::{History, MOMENTS_MAX};
 use crate::tui::model::journal::Journal;
 
 fn hear(cluster: &mut Cluster, world: &World) {
@@ -69,7 +69,7 @@ fn a_large_cluster_keeps_every_change_of_shape_and_few_figures() {
             assert_eq!(copies(past), copies(then));
         }
     }
-    let bytes: usize = history.moments.iter().map(super::Moment::bytes).sum();
+    let bytes = history.bytes();
     // Three parts of 3 kB a second, each shape's change, and the samples.
     assert!(bytes < 60 * 14_000 + 600_000, "{bytes} bytes for a minute");
 }
