@@ -24,6 +24,8 @@ struct SimFeed {
     sender: mpsc::Sender<Message>,
     receiver: Option<mpsc::Receiver<Message>>,
     cut: bool,
+    /// Whether it panics when it is asked for a pre-flight: what becomes of the terminal then?
+    panics: bool,
 }
 
 impl Feed for SimFeed {
@@ -35,6 +37,7 @@ impl Feed for SimFeed {
 
     fn perform(&self, effect: Effect) {
         let (world, sender) = (self.world.clone(), self.sender.clone());
+        assert!(!self.panics || !matches!(effect, Effect::Preflight { .. }), "as it was told to");
         tokio::spawn(async move {
             let mut messages = Vec::new();
             {
@@ -147,6 +150,7 @@ async fn main() -> Result<()> {
         sender,
         receiver: Some(receiver),
         cut: said("cut"),
+        panics: said("panic"),
     };
     let options = ConsoleOptions {
         unlocked: said("write"),

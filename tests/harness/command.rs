@@ -46,20 +46,31 @@ impl Output {
 /// that the one that lies there may be of yesterday's sources: it is brought up to date first.
 pub fn executable() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| built(&["--workspace", "--bin", "evenkeel"]).join("evenkeel"))
+}
+
+/// The console over a toy cluster, built once from what is there now.
+pub fn toy_console() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
-        let test = std::env::current_exe().expect("a running program has a file");
-        let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--workspace", "--bin", "evenkeel"]);
-        build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-        build.arg("--target-dir").arg(folder.parent().expect("the profile lies in target"));
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "evenkeel could not be built");
-        folder.join("evenkeel")
+        built(&["--package", "evenkeel", "--example", "sim_console"]).join("examples/sim_console")
     })
+}
+
+/// Builds something beside the test that runs; the folder of what was built.
+fn built(what: &[&str]) -> PathBuf {
+    let test = std::env::current_exe().expect("a running program has a file");
+    let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.arg("build").args(what);
+    build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    build.arg("--target-dir").arg(folder.parent().expect("the profile lies in target"));
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    assert!(build.status().expect("cargo runs").success(), "{what:?} could not be built");
+    folder.to_owned()
 }
 
 /// Runs the executable to its end.

@@ -22,7 +22,7 @@ pub use agent::{Agent, AgentPlan, Entry};
 pub use client::Client;
 pub use clock::{now, pass, wait_for};
 pub use cluster::{Cluster, ClusterPlan, Site};
-pub use command::{Output, Running, evenkeel, executable, is_alive, raise_open_files};
+pub use command::{Output, Running, evenkeel, executable, is_alive, raise_open_files, toy_console};
 pub use contenders::{Contenders, ContendersPlan, look_again};
 pub use dice::Dice;
 pub use files::FileKeys;

@@ -30,13 +30,27 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts `evenkeel` with these words in a terminal of this size.
-    pub fn start(words: &[&str], (columns, rows): (u16, u16), folder: &Path) -> Self {
+    pub fn start(words: &[&str], size: (u16, u16), folder: &Path) -> Self {
+        Self::start_program(executable(), words, size, folder)
+    }
+
+    /// Starts a program with these words in a terminal of this size.
+    pub fn start_program(
+        program: &Path,
+        words: &[&str],
+        (columns, rows): (u16, u16),
+        folder: &Path,
+    ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal can be had");
-        let mut command = CommandBuilder::new(executable());
+        let mut command = CommandBuilder::new(program);
         command.args(words);
         command.env("TERM", "xterm-256color");
         command.env("TMPDIR", folder);
+        // A panic is told in a line or two.
+        command.env("RUST_BACKTRACE", "0");
+        command.env("XDG_STATE_HOME", folder);
+        command.env("XDG_CONFIG_HOME", folder);
         command.env_remove("EVENKEEL_CONNECT");
         let child = pair.slave.spawn_command(command).expect("the executable starts");
         let parser = Arc::new(Mutex::new(Parser::new(whole(rows), whole(columns), 0)));
@@ -52,6 +66,15 @@ impl Terminal {
         let (to_program, _) = self.end.as_mut().expect("the terminal is there");
         to_program.write_all(keys.as_bytes()).expect("the program reads its keys");
         to_program.flush().expect("the program reads its keys");
+    }
+
+    /// The window gets another size.
+    pub fn resize(&mut self, (columns, rows): (u16, u16)) {
+        let (_, master) = self.end.as_ref().expect("the terminal is there");
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let mut parser = self.parser.lock().expect("no holder of this lock panics");
+        parser.screen_mut().set_size(whole(rows), whole(columns));
+        master.resize(size).expect("a terminal can be resized");
     }
 
     /// SIGTERM.

@@ -19,6 +19,7 @@ mod lifecycle;
 mod linearizable;
 mod lost;
 mod modes;
+mod operator;
 mod policies;
 mod recovery;
 mod redis;

@@ -64,6 +64,8 @@ pub(super) fn show(model: &mut Model, place: usize) {
     let place = place.min(model.history.len().saturating_sub(1));
     let Some(at) = model.history.at(place) else { return };
     let Some(cluster) = model.history.cluster(place, &model.live.journal) else { return };
+    // The scrubber has its line.
+    model.status = None;
     let before = model.held.take();
     let travel = before.as_ref().and_then(|held| held.travel);
     let travel = travel.unwrap_or(Travel { playing: false, speed: 1, stepped: model.now });

@@ -1,0 +1,149 @@
+//! An operator at the console over real agents: what is locked, what must be typed, a restore, the
+//! past, a window that changes its size, a console that breaks.
+
+use std::time::Duration;
+
+use evenkeel_tests::{Cluster, ClusterPlan, Terminal, toy_console};
+
+/// How long a change may take to be on the screen.
+const SOON: Duration = Duration::from_secs(60);
+const CTRL_U: &str = "\u{15}";
+
+fn drilled() -> Cluster {
+    let flags = vec!["--drills".to_owned()];
+    Cluster::start_with(&ClusterPlan { flags, ..ClusterPlan::default() })
+}
+
+/// Waits until the screen has all of these words.
+fn see(terminal: &Terminal, words: &[&str]) {
+    terminal.wait(&format!("{words:?} is on the screen"), SOON, |text| {
+        words.iter().all(|word| text.contains(word)).then_some(())
+    });
+}
+
+fn gone(terminal: &Terminal, word: &str) {
+    terminal.wait(&format!("{word:?} is gone"), SOON, |text| (!text.contains(word)).then_some(()));
+}
+
+#[test]
+fn what_is_locked_is_refused_and_what_breaks_must_be_typed() {
+    let mut cluster = drilled();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let connect = cluster.addresses().join(",");
+    let mut terminal = Terminal::start(&["--connect", &connect], (120, 36), folder.path());
+    see(&terminal, &["● OK", "3/3 nodes", "LOCKED"]);
+
+    terminal.press("K");
+    see(&terminal, &["kill: locked: press W to unlock for 10 minutes"]);
+    terminal.press("W");
+    see(&terminal, &["WRITE"]);
+
+    // With one of three gone, another one takes the quorum: its name is not enough.
+    cluster.agents[2].kill();
+    see(&terminal, &["n3", "DOWN", "2/3 nodes"]);
+    terminal.press(":n2\r");
+    terminal.press("K");
+    see(&terminal, &["kill n2", "quorum lost", "Type OVERRIDE n2"]);
+    terminal.press("n2\r");
+    see(&terminal, &["type OVERRIDE n2 exactly"]);
+    terminal.press(CTRL_U);
+    terminal.press("OVERRIDE n3\r");
+    see(&terminal, &["type OVERRIDE n2 exactly"]);
+    assert!(cluster.agents[1].is_running(), "it was not confirmed");
+    terminal.press("\u{1b}");
+    see(&terminal, &["kill n2 cancelled"]);
+
+    // The window shrinks below all use, and grows again.
+    terminal.resize((44, 12));
+    see(&terminal, &["have 44x12, want 60x16"]);
+    terminal.resize((80, 24));
+    see(&terminal, &["1 Nodes", "n3", "DOWN"]);
+    cluster.agents[2].start();
+    see(&terminal, &["● OK", "3/3 nodes"]);
+    terminal.press("q");
+    assert_eq!(terminal.end(), 0);
+    terminal.assert_given_back();
+}
+
+#[test]
+fn a_backup_is_made_and_restored_and_the_session_is_looked_at_again() {
+    let cluster = drilled();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let archive = cluster.folder().join("archive");
+    let recording = folder.path().join("session.rec");
+    let connect = cluster.addresses().join(",");
+    let put = cluster.run(&["kv", "put", "a", "before"]);
+    assert_eq!(put.code, Some(0), "{}", put.stderr);
+
+    let record = recording.display().to_string();
+    let words = ["--connect", &connect, "--write", "--record", &record];
+    let mut terminal = Terminal::start(&words, (120, 36), folder.path());
+    see(&terminal, &["● OK", "3/3 nodes", "REC"]);
+    terminal.press("5b");
+    see(&terminal, &["Into which archive?"]);
+    terminal.press(&format!("{}\r", archive.display()));
+    see(&terminal, &["y does it"]);
+    terminal.press("y");
+    let id = terminal.wait("the backup is in the catalogue", SOON, |text| {
+        let row = text.lines().find(|line| line.contains("│▸"))?;
+        let id = row.split('▸').nth(1)?.split_whitespace().next()?;
+        Some(id.to_owned())
+    });
+    let put = cluster.run(&["kv", "put", "a", "after"]);
+    assert_eq!(put.code, Some(0), "{}", put.stderr);
+
+    terminal.press("R");
+    see(&terminal, &["restore backup", "Type "]);
+    terminal.press(&format!("{id}\r"));
+    see(&terminal, &["A accepts it"]);
+    terminal.press("A");
+    terminal.wait("accepting can be confirmed", SOON, |text| {
+        (text.contains("y does it") || text.contains("Type ")).then_some(())
+    });
+    let typed = terminal.text().contains("Type ");
+    terminal.press(&if typed { format!("{id}\r") } else { "y".to_owned() });
+    gone(&terminal, "A accepts it");
+    let got = cluster.run(&["kv", "get", "a"]);
+    assert_eq!(got.stdout.trim(), "before");
+
+    // A second back in time, and now again.
+    terminal.press("[[");
+    see(&terminal, &["PAST", "L live"]);
+    terminal.press("A");
+    see(&terminal, &["this is the past: press L first"]);
+    terminal.press("L");
+    gone(&terminal, "PAST");
+    terminal.press("q");
+    assert_eq!(terminal.end(), 0);
+    terminal.assert_given_back();
+    drop(cluster);
+
+    // With every agent gone, the recording still shows them.
+    let mut terminal = Terminal::start(&["--replay", &record], (120, 36), folder.path());
+    see(&terminal, &["REPLAY", "L live"]);
+    terminal.press("L");
+    see(&terminal, &["n1", "n2", "n3", "● UP", "3/3 nodes"]);
+    terminal.press("6");
+    see(&terminal, &["restore"]);
+    terminal.press("q");
+    assert_eq!(terminal.end(), 0);
+
+    // What is there is never written over.
+    let words = ["--connect", &connect, "--record", &record];
+    let mut terminal = Terminal::start(&words, (120, 36), folder.path());
+    assert_eq!(terminal.end(), 1);
+    see(&terminal, &["name a file that is not there yet"]);
+}
+
+#[test]
+fn a_console_that_panics_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let words = ["write", "panic"];
+    let mut terminal = Terminal::start_program(toy_console(), &words, (80, 24), folder.path());
+    see(&terminal, &["1 Nodes", "● UP"]);
+    assert!(terminal.is_taken());
+    terminal.press("K");
+    assert_ne!(terminal.end(), 0);
+    terminal.assert_given_back();
+    see(&terminal, &["as it was told to"]);
+}
