@@ -1,6 +1,8 @@
 //! The console over a toy cluster: `cargo run --example sim_console -- [kill] [cut] [ascii] ..`.
 //!
-//! No agent is started; it shows every screen without one, for pictures and for trying keys.
+//! No agent is started; it shows every screen without one, for pictures and for trying keys. With
+//! `nodes=64 shards=4096` it is what the console's speed is measured with: the toy cluster lives on
+//! a thread of its own, `toy`, whose time is not the console's.
 
 #[path = "../src/tui/fixture.rs"]
 mod fixture;
@@ -31,7 +33,12 @@ struct SimFeed {
 impl Feed for SimFeed {
     fn messages(&mut self) -> mpsc::Receiver<Message> {
         let receiver = self.receiver.take().expect("called once");
-        tokio::spawn(tell(self.world.clone(), self.sender.clone(), self.cut));
+        let telling = tell(self.world.clone(), self.sender.clone(), self.cut);
+        let toy = std::thread::Builder::new().name("toy".into()).spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            runtime.expect("a runtime can be had").block_on(telling);
+        });
+        toy.expect("a thread can be had");
         receiver
     }
 
@@ -73,7 +80,7 @@ async fn tell(world: Arc<Mutex<World>>, sender: mpsc::Sender<Message>, cut: bool
     }
     let start = now();
     for second in (0..HISTORY_SECS).rev() {
-        let messages = moment(&world, start - second * 1_000);
+        let messages = moment(&world, start - second * 1_000, true);
         for message in messages {
             let _ = sender.send(message).await;
         }
@@ -93,7 +100,8 @@ async fn tell(world: Arc<Mutex<World>>, sender: mpsc::Sender<Message>, cut: bool
             }
             return;
         }
-        for message in moment(&world, now()) {
+        // A view comes once a second, reports five times.
+        for message in moment(&world, now(), beats % 5 == 0) {
             if sender.send(message).await.is_err() {
                 return;
             }
@@ -101,13 +109,13 @@ async fn tell(world: Arc<Mutex<World>>, sender: mpsc::Sender<Message>, cut: bool
     }
 }
 
-fn moment(world: &Mutex<World>, now: u64) -> Vec<Message> {
+fn moment(world: &Mutex<World>, now: u64, viewed: bool) -> Vec<Message> {
     let mut world = world.lock().expect("no holder panics");
     let mut messages = vec![Message::Tick { now_unix_ms: now }];
     let news = world.advance(now);
     messages
         .extend(world.living().into_iter().map(|id| Message::Report(Box::new(world.report(id)))));
-    if let Some(observer) = world.living().first() {
+    if let Some(observer) = world.living().first().filter(|_| viewed) {
         messages.push(Message::View(Box::new(world.view(*observer))));
     }
     messages.extend((!news.is_empty()).then_some(Message::Events(news)));
@@ -128,7 +136,12 @@ fn now() -> u64 {
 async fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let said = |word: &str| words.iter().any(|given| given == word);
-    let mut world = World::new(now() - HISTORY_SECS * 1_000, 5, 16);
+    let count = |word: &str, usual: u32| {
+        let given = words.iter().find_map(|given| given.strip_prefix(word)?.strip_prefix('='));
+        given.and_then(|given| given.parse().ok()).unwrap_or(usual)
+    };
+    let (nodes, shards) = (count("nodes", 5), count("shards", 16));
+    let mut world = World::new(now() - HISTORY_SECS * 1_000, nodes, shards);
     for hours in [50, 26, 3] {
         world.now = now() - hours * 3_600_000;
         world.back_up("/var/archive");

@@ -20,6 +20,7 @@ mod file;
 mod format;
 mod keyspace;
 mod kv;
+mod manual;
 mod node;
 mod nodes;
 mod output;
@@ -117,6 +118,8 @@ async fn run(command: Command, session: &Session, hooks: &Hooks) -> Result<Exit,
         Command::Backup(command) => backup::run(session, command).await,
         Command::Restore(arguments) => restore::run(session, arguments).await,
         Command::Bench(command) => bench::run(session, command).await,
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments),
     }
 }
 

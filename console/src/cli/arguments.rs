@@ -16,6 +16,7 @@ use super::failover::FailoverCommand;
 use super::file::FileCommand;
 use super::keyspace::KeyspaceCommand;
 use super::kv::KvCommand;
+use super::manual::{CompletionsArguments, ManArguments};
 use super::node::NodeCommand;
 use super::plan::PlanCommand;
 use super::policy::PolicyCommand;
@@ -123,6 +124,10 @@ pub(crate) enum Command {
     /// Measure throughput, latency, and outages
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Print what a shell wants to know to complete these words
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write those of all commands
+    Man(ManArguments),
 }
 
 /// Reads `host:port`; a name is left for the dial to look up.

@@ -39,6 +39,7 @@ pub(crate) struct World {
     nodes: u32,
     shards: u32,
     revision: u64,
+    ranges: Vec<SlotRange>,
 }
 
 impl World {
@@ -55,6 +56,7 @@ impl World {
             nodes,
             shards,
             revision: 412,
+            ranges: SlotRange::split_all(u16::try_from(shards).expect("few shards")),
         };
         for node in world.node_ids() {
             let what = format!("n{} joined", node.0);
@@ -307,8 +309,8 @@ impl World {
             Some(_) if lost => ShardHealth::UnderReplicated,
             Some(_) => ShardHealth::Ok,
         };
-        let range = SlotRange::split_all(u16::try_from(self.shards).expect("few shards"));
-        let slots = range.get(id.0.saturating_sub(1) as usize).copied().into_iter().collect();
+        let range = self.ranges.get(id.0.saturating_sub(1) as usize);
+        let slots = range.copied().into_iter().collect();
         let ops = 3_400.0 / f64::from(id.0 % 7 + 1) * (1.0 + 0.1 * float(wobble % 4));
         ShardView {
             id,
