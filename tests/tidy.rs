@@ -84,6 +84,17 @@ fn rule_10_no_read_trusts_a_lease() {
     assert!(!asks.is_empty(), "some read asks");
 }
 
+/// Whoever holds facts open keeps out whoever publishes new ones, and behind that one every other
+/// reader: taking any lock meanwhile has stood an agent still for ever.
+#[test]
+fn nobody_holds_the_facts_open() {
+    let sources = rust_files(&["agent"]);
+    let found = lines_where(&sources, |_, line| line.trim_end().ends_with("facts.borrow();"));
+    none("facts are cloned, never held: `.borrow().clone()`", &found);
+    let clones = lines_where(&sources, |_, line| line.contains("facts.borrow().clone()"));
+    assert!(!clones.is_empty(), "some facts are read");
+}
+
 #[test]
 fn the_console_names_the_agent_only_in_main_and_demo() {
     let sources = rust_files(&["console"]);

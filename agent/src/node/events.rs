@@ -56,6 +56,6 @@ pub(super) async fn write(parts: Arc<Parts>, mut events: mpsc::UnboundedReceiver
 }
 
 fn name(parts: &Parts, node: NodeId) -> String {
-    let facts = parts.facts.borrow();
+    let facts = parts.facts.borrow().clone();
     facts.nodes.get(&node).map_or_else(|| node.to_string(), |node| node.name.clone())
 }

@@ -165,7 +165,7 @@ impl HeldGroups {
     /// Whether a failover of the shard may begin without an operator's word. The cluster's own facts
     /// always may: without them nobody could change that.
     fn elects(&self, shard: ShardId) -> bool {
-        let facts = self.facts.borrow();
+        let facts = self.facts.borrow().clone();
         let modes = &facts.recovery.modes;
         if shard.is_system() || *modes == Modes::default() {
             return true;
@@ -285,7 +285,7 @@ impl Groups for HeldGroups {
                 StoreError::Unavailable { why }
             }
             Obstacle::Majority(nodes) => {
-                let facts = self.facts.borrow();
+                let facts = self.facts.borrow().clone();
                 let names: Vec<String> = nodes.iter().map(|node| name(&facts, *node)).collect();
                 let (disks, names) =
                     (if names.len() == 1 { "disk" } else { "disks" }, names.join(", "));

@@ -115,7 +115,7 @@ impl Orders for LaneOrders {
 
     fn drill(&self, node: NodeId, drill: Drill, actor: String, by: Deadline) -> Answer<String> {
         let address = {
-            let facts = self.facts.borrow();
+            let facts = self.facts.borrow().clone();
             facts.nodes.get(&node).map(|node| node.addresses.rpc.clone())
         };
         let pool = self.pool.clone();

@@ -160,7 +160,7 @@ impl Router {
         asked: Option<SyncPolicy>,
         floor: SyncPolicy,
     ) -> SyncPolicy {
-        let facts = self.facts.borrow();
+        let facts = self.facts.borrow().clone();
         let policy = facts.keyspaces.get(&keyspace).map(|known| known.policy.sync);
         asked.or(policy).unwrap_or_default().max(floor)
     }
@@ -308,7 +308,7 @@ impl Router {
     {
         let unreachable = |why: String| StoreError::Unavailable { why };
         let address = {
-            let facts = self.facts.borrow();
+            let facts = self.facts.borrow().clone();
             facts.nodes.get(&leader).map(|node| node.addresses.rpc.clone())
         };
         let address = address.ok_or_else(|| unreachable(format!("{leader} has no address")))?;

@@ -56,7 +56,7 @@ impl Router {
 
     /// Which items belong to which shard now.
     fn cut(&self, request: &BatchRequest, items: Vec<u32>) -> Result<Parts, StoreError> {
-        let facts = self.facts.borrow();
+        let facts = self.facts.borrow().clone();
         let mut by_shard = Parts::new();
         for at in items {
             let Some(item) = request.items.get(at as usize) else { continue };
@@ -150,7 +150,7 @@ impl Router {
 
     /// Whether all of a part's keys still belong to the shard.
     fn is_of(&self, shard: ShardId, request: &BatchRequest) -> bool {
-        let facts = self.facts.borrow();
+        let facts = self.facts.borrow().clone();
         let mut keys = request.items.iter().map(|item| &item.key);
         keys.all(|key| facts.shard_of(request.keyspace, Slot::of(key)) == Some(shard))
     }

@@ -45,7 +45,7 @@ impl Router {
         keyspace: KeyspaceId,
         slot: Slot,
     ) -> Result<(ShardId, Slot), StoreError> {
-        let facts = self.facts.borrow();
+        let facts = self.facts.borrow().clone();
         let stretch = serving(&facts, keyspace).find_map(|shard| {
             let range = shard.slots.iter().find(|range| range.contains(slot))?;
             Some((shard.id, Slot(range.1)))
@@ -55,7 +55,7 @@ impl Router {
 
     /// On how many disks an acknowledged write is, by the keyspace's policy.
     pub fn copies_of(&self, keyspace: KeyspaceId) -> usize {
-        let facts = self.facts.borrow();
+        let facts = self.facts.borrow().clone();
         let voters = |shard: &ShardFacts| shard.replicas.len();
         let fewest = serving(&facts, keyspace).map(voters).min().unwrap_or(0);
         match facts.keyspaces.get(&keyspace).map(|known| known.policy.sync).unwrap_or_default() {

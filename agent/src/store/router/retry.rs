@@ -72,7 +72,7 @@ impl Router {
     /// Whether so many of a shard's voters are held dead here that the others are no majority: this
     /// node can have nothing confirmed by them, whoever leads.
     pub fn is_cut_off_from(&self, shard: ShardId) -> bool {
-        let facts = self.facts.borrow();
+        let facts = self.facts.borrow().clone();
         let Some(known) = facts.shards.get(&shard) else { return false };
         let voters = known.replicas.iter().filter(|(_, held)| held.role == ReplicaRole::Voter);
         let (mut all, mut living) = (0, 0);

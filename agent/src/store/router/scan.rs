@@ -95,7 +95,7 @@ impl Router {
     }
 
     fn serving(&self, keyspace: KeyspaceId) -> Vec<ShardId> {
-        let facts = self.facts.borrow();
+        let facts = self.facts.borrow().clone();
         let shards = facts.shards.values();
         shards.filter(|s| is_serving(s) && s.keyspace == keyspace).map(|s| s.id).collect()
     }
