@@ -7,6 +7,8 @@
 mod acts;
 mod debts;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod format;
 mod gaps;
 pub(crate) mod history;

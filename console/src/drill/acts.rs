@@ -111,3 +111,49 @@ fn check_drills(view: &ClusterView, step: &Step, struck: &[&NodeView]) -> Result
     };
     Err(DrillError::refused(format!("{without} was not started with --drills"), hint))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::fixture::view;
+    use crate::drill::script::Zone;
+
+    fn step(what: What) -> Step {
+        Step { what, lasts: Duration::from_millis(1_500) }
+    }
+
+    #[test]
+    fn a_step_asks_for_what_its_command_would() {
+        let view = view(&["a", "b", "c"], &[&[2, 1, 3]]);
+        let acts = of(&view, &step(What::Kill(Whom::MostLeaders))).unwrap();
+        assert_eq!(acts.names, ["n2"]);
+        assert_eq!(acts.actions, [Action::Kill { node: NodeId(2), down_secs: Some(2) }]);
+        let acts = of(&view, &step(What::Switchover(Whom::Named("n1".into())))).unwrap();
+        assert_eq!(acts.actions, [Action::NodeSwitchover { node: NodeId(1) }]);
+        assert_eq!(of(&view, &step(What::Pause)).unwrap(), Acts::default());
+    }
+
+    #[test]
+    fn a_zone_is_cut_from_the_others_and_not_from_itself() {
+        let view = view(&["a", "b", "b"], &[&[1, 2, 3]]);
+        let zone = Part::Zone(Zone::Named("b".into()));
+        let acts = of(&view, &step(What::Cut(zone))).unwrap();
+        assert_eq!(acts.quorum_lost, [ShardId(1)]);
+        let cut = |node: u32| Action::Fault {
+            node: NodeId(node),
+            fault: Fault::Cut { from: vec![NodeId(1)], way: Way::Both },
+            secs: 2,
+        };
+        assert_eq!(acts.actions, [cut(2), cut(3)]);
+    }
+
+    #[test]
+    fn nodes_without_drills_are_named_where_a_step_needs_them() {
+        let mut view = view(&["a", "b", "c"], &[&[2, 1, 3]]);
+        view.nodes[1].drills = false;
+        let error = of(&view, &step(What::Restart(Whom::Each))).unwrap_err();
+        assert_eq!(error.to_string(), "n2 was not started with --drills");
+        assert!(of(&view, &step(What::Kill(Whom::Named("n1".into())))).is_ok());
+        assert!(of(&view, &step(What::Switchover(Whom::Each))).is_ok());
+    }
+}

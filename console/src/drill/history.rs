@@ -111,7 +111,7 @@ pub(crate) fn load(file: &Path) -> io::Result<Vec<Run>> {
 }
 
 /// Appends one line.
-pub(crate) fn append(file: &Path, run: &Run) -> io::Result<()> {
+fn append(file: &Path, run: &Run) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -119,6 +119,13 @@ pub(crate) fn append(file: &Path, run: &Run) -> io::Result<()> {
     line.push(b'\n');
     // In one write, so that two drills at once don't mix their lines.
     std::fs::File::options().create(true).append(true).open(file)?.write_all(&line)
+}
+
+/// Compares a run with earlier ones, and keeps a line of it.
+pub(crate) fn remember(file: &Path, report: &mut Report) -> io::Result<()> {
+    let runs = load(file)?;
+    report.earlier = earlier(&runs, (&report.drill, &report.cluster), report.outage_ms);
+    append(file, &Run::of(report))
 }
 
 /// A moment as a report has it: RFC 3339, in UTC.

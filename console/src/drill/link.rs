@@ -59,11 +59,8 @@ impl Link {
 
     /// Reads and writes, as a client of its own.
     pub(crate) fn store(&self) -> StoreHandle {
-        let mut seeds = self.seeds.clone();
-        seeds.extend(self.known().addresses.values().cloned());
-        seeds.dedup();
         let config = StoreClientConfig {
-            seeds,
+            seeds: self.seeds.clone(),
             client: ClientId(crate::random::bits()),
             keyspace: DEFAULT_KEYSPACE,
             sync: None,
@@ -196,13 +193,14 @@ impl Link {
         }
     }
 
-    /// Where agents are; those that the drill has taken away come not at all.
+    /// Where agents are, those that were named first; those that the drill has taken away are left
+    /// out.
     fn addresses(&self) -> Vec<String> {
         let known = self.known();
         let away: Vec<&String> =
             known.away.iter().filter_map(|node| known.addresses.get(node)).collect();
         let mut all: Vec<String> = Vec::new();
-        for address in known.addresses.values().chain(&self.seeds) {
+        for address in self.seeds.iter().chain(known.addresses.values()) {
             if !away.contains(&address) && !all.contains(address) {
                 all.push(address.clone());
             }

@@ -161,3 +161,34 @@ fn archive(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::fixture::view;
+
+    #[test]
+    fn a_cluster_is_whole_when_all_nodes_are_up_and_no_drill_is_under_way() {
+        let mut view = view(&["a", "b", "c"], &[&[1, 2, 3]]);
+        assert_eq!(not_whole(&view), None);
+        view.nodes[1].state = NodeState::Maint;
+        assert_eq!(not_whole(&view).as_deref(), Some("n2 is MAINT"));
+        view.health = Health::Degraded;
+        view.counts.nodes_up = 2;
+        let expected = "DEGRADED: 2 of 3 nodes up, 1 of 1 shards ok";
+        assert_eq!(not_whole(&view).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_pre_flight_is_told_by_what_it_would_take() {
+        let flight = Preflight {
+            title: "kill n1".into(),
+            leaders_moved: vec![evenkeel_shared::ids::ShardId(1)],
+            notes: vec!["started again after 5 s".into()],
+            ..Preflight::default()
+        };
+        assert_eq!(foretold(&flight), ["kill n1: 1 shard would get another leader"]);
+        let risky = Preflight { harm: Harm::Risk, ..flight };
+        assert_eq!(foretold(&risky).len(), 2);
+    }
+}

@@ -28,6 +28,8 @@ pub(crate) use self::watch::{Counts, Mode, Watch};
 const AT_ONCE: usize = 64;
 /// How often a key is read at the end before it counts as not read.
 const READS_MAX: u32 = 5;
+/// And between two writes.
+const READS_AT_ONCE: u32 = 1;
 
 /// How writers work.
 #[derive(Clone, Debug)]
@@ -119,9 +121,11 @@ impl Probe {
             all.flat_map(|(number, _)| ledgers[number].keys().map(move |key| (number, key)))
                 .collect()
         };
-        let reads = futures::stream::iter(keys)
-            .for_each_concurrent(AT_ONCE, |(number, key)| async move {
-                self.writers[number].check(number, key, READS_MAX).await
+        let reads =
+            futures::stream::iter(keys).for_each_concurrent(AT_ONCE, |(number, key)| async move {
+                if self.writers[number].check(number, key, READS_MAX).await.is_err() {
+                    self.watch.counts().not_read += 1;
+                }
             });
         reads.await;
     }
@@ -154,17 +158,23 @@ impl Writer {
     }
 
     async fn write_for_ever(self: Arc<Self>, number: usize) {
-        for attempt in 0_u64.. {
+        let mut ring: Vec<u64> = (0..self.plan.keys.max(1)).collect();
+        let mut fresh = self.plan.keys.max(1);
+        for (attempt, place) in (0_u64..).zip((0..ring.len()).cycle()) {
             let gate = self.watch.gate().await;
             match *gate {
                 Mode::Checked => {
-                    let (now, next) = (attempt % self.plan.keys, (attempt + 1) % self.plan.keys);
+                    let next = (place + 1) % ring.len();
                     let check = async {
-                        if now != next {
-                            self.check(number, next, 1).await;
-                        }
+                        next == place || self.check(number, ring[next], READS_AT_ONCE).await.is_ok()
                     };
-                    tokio::join!(self.write(number, now, attempt), check);
+                    let ((), checked) =
+                        tokio::join!(self.write(number, ring[place], attempt), check);
+                    if !checked {
+                        // What could not be read now is not written over: it is read at the end.
+                        ring[next] = fresh;
+                        fresh += 1;
+                    }
                 }
                 Mode::Free => self.write_free(attempt).await,
                 Mode::Ended => return,
@@ -208,24 +218,23 @@ impl Writer {
         }
     }
 
-    /// Reads a key and compares it with what was acknowledged.
-    async fn check(&self, number: usize, key: u64, reads: u32) {
+    /// Reads a key and compares it with what was acknowledged. An error: it could not be read.
+    async fn check(&self, number: usize, key: u64, reads: u32) -> Result<(), ()> {
         if !self.watch.ledgers()[number].promises(key) {
-            return;
+            return Ok(());
         }
-        let mut last = String::new();
         for _ in 0..reads {
             match self.store.get(self.key(key).into()).await {
                 Ok(reply) => {
                     let found = reply.found.map(|(value, _)| Attempt::read(&value));
                     let lost = self.watch.ledgers()[number].found(key, found);
                     self.watch.checked(lost.then(|| self.key(key)));
-                    return;
+                    return Ok(());
                 }
-                Err(error) => last = error.to_string(),
+                Err(error) => self.watch.failed(self.home, error.to_string()),
             }
         }
-        self.watch.not_read(self.home, last);
+        Err(())
     }
 }
 

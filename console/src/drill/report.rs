@@ -49,6 +49,8 @@ pub(crate) struct Report {
     pub(crate) hypothesis: Vec<Line>,
     /// The longest write outage of any probed shard.
     pub(crate) outage_ms: Option<f64>,
+    /// The longest pause of any probed shard in the second before the first step.
+    pub(crate) quiet_ms: Option<f64>,
     /// Each probed shard.
     pub(crate) shards: Vec<ShardRow>,
     /// Each step that was begun.

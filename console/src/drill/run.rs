@@ -9,6 +9,7 @@ mod restart;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,13 +17,13 @@ use std::time::Duration;
 use evenkeel_shared::explain::Phases;
 use evenkeel_shared::ids::ShardId;
 use evenkeel_shared::preflight::Harm;
-use evenkeel_shared::view::ClusterView;
 use tokio::sync::{mpsc, watch};
 
 use self::journal::Journal;
 use self::rehearsal::Records;
 use super::debts::Debts;
 use super::error::DrillError;
+use super::history;
 use super::link::Link;
 use super::probe::{Probe, ProbePlan, serving};
 use super::report::{Comparison, Figures, Report, StepRow, judge, shard_rows, verdict};
@@ -32,6 +33,8 @@ use super::script::Script;
 const KEYS: u64 = 64;
 /// How long all shards may take to take their first write.
 const FIRST_WRITES_MAX: Duration = Duration::from_secs(30);
+/// How long writers are watched before anything is done: what a shard's pauses are then is no outage.
+const QUIET: Duration = Duration::from_secs(1);
 /// How long the journal may take to tell the last failover.
 const JOURNAL_LAG: Duration = Duration::from_millis(500);
 
@@ -90,6 +93,8 @@ pub(crate) struct Job {
     pub(crate) allowed: Harm,
     /// Who asks, for the journal.
     pub(crate) actor: String,
+    /// Where runs are remembered; `None`: nowhere.
+    pub(crate) history: Option<PathBuf>,
 }
 
 /// A drill under way.
@@ -97,9 +102,15 @@ struct Drill {
     link: Link,
     job: Job,
     progress: mpsc::Sender<Progress>,
+    /// Since when, on the clock that never goes back, and on that of the wall.
+    begun: Duration,
+    started_unix_ms: u64,
     step: Arc<AtomicUsize>,
     debts: Debts,
     probe: Option<Probe>,
+    cluster: String,
+    /// The longest pause of any shard before the first step.
+    quiet: Option<Duration>,
     keyspaces: BTreeMap<ShardId, String>,
     rows: Vec<StepRow>,
     comparisons: Vec<Comparison>,
@@ -117,24 +128,8 @@ pub(crate) async fn run(
     progress: mpsc::Sender<Progress>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let (started_unix_ms, begun) = (crate::clock::unix_ms(), crate::clock::now());
-    let prefix = format!("drill/{:016x}/", crate::random::bits());
-    let step = Arc::new(AtomicUsize::new(0));
-    let mut drill = Drill {
-        link: link.clone(),
-        job,
-        progress: progress.clone(),
-        step: step.clone(),
-        debts: Debts::default(),
-        probe: None,
-        keyspaces: BTreeMap::new(),
-        rows: Vec::new(),
-        comparisons: Vec::new(),
-        backup: None,
-        records: None,
-        prefix,
-    };
-    let journal = Journal::follow(link.clone(), progress.clone(), step).await;
+    let mut drill = Drill::new(link.clone(), job, progress.clone());
+    let journal = Journal::follow(link, progress.clone(), drill.step.clone()).await;
     let outcome = tokio::select! {
         biased;
         () = stopped(&mut stop) => Err(DrillError::Stopped),
@@ -144,38 +139,15 @@ pub(crate) async fn run(
     let figures = drill.measure(&mut healed).await;
     tokio::time::sleep(JOURNAL_LAG).await;
     let failovers = journal.finish().await;
-    let view = link.view().await.ok();
-    let cluster = view.map(|view: ClusterView| view.cluster.to_string()).unwrap_or_default();
-    let hypothesis = judge(&drill.job.script.hypothesis, &figures);
-    let took = crate::clock::now().saturating_sub(begun);
-    let shards =
-        shard_rows(&figures, |shard| drill.keyspaces.get(&shard).cloned().unwrap_or_default());
-    let error = outcome.err();
-    let report = Report {
-        drill: drill.job.script.name.clone(),
-        about: drill.job.script.about.clone(),
-        cluster,
-        verdict: verdict(&hypothesis, error.is_some()),
-        why: error.as_ref().map(ToString::to_string),
-        r#try: error.as_ref().map(|error| error.hint().to_owned()).filter(|hint| !hint.is_empty()),
-        outage_ms: figures.longest().map(super::format::milliseconds),
-        shards,
-        hypothesis,
-        steps: drill.rows,
-        failovers,
-        acknowledged: figures.counts.acknowledged,
-        checked: figures.counts.checked,
-        lost: figures.counts.lost,
-        lost_keys: figures.counts.lost_keys,
-        not_read: figures.counts.not_read,
-        unknown: figures.counts.unknown,
-        errors: figures.counts.errors,
-        reasons: figures.counts.reasons,
-        healed,
-        started_unix_ms,
-        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        earlier: None,
-    };
+    let file = drill.job.history.clone();
+    let mut report = drill.report(outcome.err().as_ref(), figures);
+    (report.failovers, report.healed) = (failovers, healed);
+    if let Some(file) = file
+        && let Err(error) = history::remember(&file, &mut report)
+    {
+        let why = format!("this run is not remembered: {}: {error}", file.display());
+        let _ = progress.send(Progress::Note(why)).await;
+    }
     // Whoever no longer listens has no use for it.
     let _ = progress.send(Progress::Done(Box::new(report))).await;
 }
@@ -188,9 +160,31 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 impl Drill {
+    fn new(link: Link, job: Job, progress: mpsc::Sender<Progress>) -> Self {
+        Self {
+            link,
+            job,
+            progress,
+            begun: crate::clock::now(),
+            started_unix_ms: crate::clock::unix_ms(),
+            step: Arc::new(AtomicUsize::new(0)),
+            debts: Debts::default(),
+            probe: None,
+            cluster: String::new(),
+            quiet: None,
+            keyspaces: BTreeMap::new(),
+            rows: Vec::new(),
+            comparisons: Vec::new(),
+            backup: None,
+            records: None,
+            prefix: format!("drill/{:016x}/", crate::random::bits()),
+        }
+    }
+
     /// All steps, in order, under the writers' eyes.
     async fn carry_out(&mut self) -> Result<(), DrillError> {
         let view = self.link.view().await?;
+        self.cluster = view.cluster.to_string();
         let known = serving(&view).map(|shard| (shard.id, shard.keyspace_name.clone()));
         self.keyspaces = known.collect();
         let probing = self.job.script.probe;
@@ -207,6 +201,12 @@ impl Drill {
             let why = watch.counts().reasons.join("; ");
             return Err(DrillError::unreachable(format!("some shard takes no writes ({why})")));
         }
+        watch.gaps().reset();
+        tokio::time::sleep(QUIET).await;
+        self.quiet = {
+            let (gaps, now) = (watch.gaps(), crate::clock::now());
+            shards.iter().filter_map(|shard| gaps.longest(*shard, now)).max()
+        };
         let steps = self.job.script.steps.clone();
         for (number, step) in (1..).zip(&steps) {
             let begun = crate::clock::now();
@@ -269,13 +269,47 @@ impl Drill {
         figures
     }
 
-    /// Tells the outages of a step.
+    /// What all of it has shown.
+    fn report(self, error: Option<&DrillError>, figures: Figures) -> Report {
+        let hypothesis = judge(&self.job.script.hypothesis, &figures);
+        let took = crate::clock::now().saturating_sub(self.begun);
+        let keyspace = |shard| self.keyspaces.get(&shard).cloned().unwrap_or_default();
+        Report {
+            drill: self.job.script.name.clone(),
+            about: self.job.script.about.clone(),
+            cluster: self.cluster,
+            verdict: verdict(&hypothesis, error.is_some()),
+            why: error.map(ToString::to_string),
+            r#try: error.map(|error| error.hint().to_owned()).filter(|hint| !hint.is_empty()),
+            outage_ms: figures.longest().map(super::format::milliseconds),
+            quiet_ms: self.quiet.map(super::format::milliseconds),
+            shards: shard_rows(&figures, keyspace),
+            hypothesis,
+            steps: self.rows,
+            failovers: Vec::new(),
+            acknowledged: figures.counts.acknowledged,
+            checked: figures.counts.checked,
+            lost: figures.counts.lost,
+            lost_keys: figures.counts.lost_keys,
+            not_read: figures.counts.not_read,
+            unknown: figures.counts.unknown,
+            errors: figures.counts.errors,
+            reasons: figures.counts.reasons,
+            healed: Vec::new(),
+            started_unix_ms: self.started_unix_ms,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            earlier: None,
+        }
+    }
+
+    /// Tells the outages of a step, the longest first.
     async fn tell_outages(&mut self, step: usize, shards: &[ShardId]) {
-        let outages: Vec<(ShardId, Duration)> = {
+        let mut outages: Vec<(ShardId, Duration)> = {
             let Some(probe) = &self.probe else { return };
             let (gaps, now) = (probe.watch.gaps(), crate::clock::now());
             shards.iter().filter_map(|it| Some((*it, gaps.longest(*it, now)?))).collect()
         };
+        outages.sort_by_key(|(_, outage)| std::cmp::Reverse(*outage));
         for (shard, outage) in outages {
             self.tell(Progress::Outage { step, shard, outage }).await;
         }

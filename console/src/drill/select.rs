@@ -131,3 +131,62 @@ fn no_safe_zone(names: &str) -> DrillError {
         "nodes in three zones, or a drill that cuts one node off",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::fixture::view;
+
+    fn chosen(view: &ClusterView, whom: &Whom) -> Vec<String> {
+        let nodes = nodes(view, whom).unwrap();
+        nodes.iter().map(|node| node.name.clone()).collect()
+    }
+
+    #[test]
+    fn nodes_are_chosen_by_name_by_load_and_by_what_they_lead() {
+        // s3 has most operations.
+        let mut view = view(&["a", "b", "c"], &[&[1, 2, 3], &[1, 2, 3], &[2, 3, 1]]);
+        assert_eq!(chosen(&view, &Whom::BusiestLeader), ["n2"]);
+        assert_eq!(chosen(&view, &Whom::MostLeaders), ["n1"]);
+        assert_eq!(chosen(&view, &Whom::Named("n3".into())), ["n3"]);
+        assert_eq!(chosen(&view, &Whom::Each), ["n1", "n2", "n3"]);
+        for shard in &mut view.shards {
+            shard.ops_s = None;
+        }
+        assert_eq!(chosen(&view, &Whom::BusiestLeader), ["n1"], "no figures: who leads most");
+        let unknown = nodes(&view, &Whom::Named("n9".into())).unwrap_err();
+        assert_eq!(unknown.hint(), "one of n1, n2, n3");
+    }
+
+    #[test]
+    fn a_zone_is_safe_when_every_shard_keeps_its_majority_without_it() {
+        let view = view(&["a", "a", "b", "b", "c"], &[&[1, 3, 5], &[2, 4, 5]]);
+        let largest = zone(&view, &Zone::LargestSafe).unwrap();
+        assert_eq!((largest.name.as_str(), largest.nodes), ("a", vec![NodeId(1), NodeId(2)]));
+        assert_eq!(zone(&view, &Zone::FirstSafe).unwrap().name, "a");
+        assert_eq!(zone(&view, &Zone::Named("c".into())).unwrap().quorum_lost, []);
+        assert!(zone(&view, &Zone::Named("d".into())).unwrap_err().hint().contains("a, b, c"));
+    }
+
+    #[test]
+    fn a_zone_that_takes_a_majority_is_chosen_only_by_its_name() {
+        let view = view(&["a", "a", "b", "c"], &[&[1, 2, 3], &[2, 3, 4]]);
+        let named = zone(&view, &Zone::Named("a".into())).unwrap();
+        assert_eq!(named.quorum_lost, [ShardId(1)]);
+        assert_eq!(zone(&view, &Zone::LargestSafe).unwrap().name, "b");
+    }
+
+    #[test]
+    fn a_copy_that_is_behind_is_no_help() {
+        let mut view = view(&["a", "b", "c"], &[&[1, 2, 3]]);
+        view.shards[0].replicas[1].state = ReplicaState::Lost;
+        assert_eq!(quorum_lost(&view, &[NodeId(3)]), [ShardId(1)]);
+        assert!(zone(&view, &Zone::FirstSafe).is_ok_and(|zone| zone.name == "b"));
+    }
+
+    #[test]
+    fn one_zone_can_not_be_cut_off() {
+        let view = view(&["a", "a", "a"], &[&[1, 2, 3]]);
+        assert!(zone(&view, &Zone::Named("a".into())).is_err());
+    }
+}

@@ -35,7 +35,7 @@ pub(super) fn run(session: &Session) -> Result<Exit, CliError> {
 }
 
 /// All earlier runs.
-pub(super) fn load() -> Result<Vec<Run>, CliError> {
+fn load() -> Result<Vec<Run>, CliError> {
     let Some(file) = history::file() else { return Ok(Vec::new()) };
     history::load(&file)
         .map_err(|error| CliError::local(&format!("read {}", file.display()), &error))

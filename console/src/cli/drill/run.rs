@@ -6,21 +6,22 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::list::load;
 use super::unknown;
 use crate::cli::act::{self, Override};
 use crate::cli::confirm::{self, Consent};
 use crate::cli::session::is_interactive;
 use crate::cli::{CliError, Exit, Session, backup, format, json, note, output};
-use crate::drill::history::{self, Run};
+use crate::drill::history;
 use crate::drill::{
-    self, Briefing, DrillError, Job, Progress, Report, Script, StepProgress, Verdict, measured,
-    phases_words, shipped,
+    self, Briefing, Job, Progress, Report, Script, StepProgress, Verdict, measured, phases_words,
+    shipped,
 };
 use crate::signals::Signals;
 
 /// Outages below this are what writers always see: they are in the report alone.
 const TOLD: Duration = Duration::from_millis(20);
+/// Of one step, so many outages are told, the longest.
+const TOLD_MAX: usize = 6;
 /// Progress that waits to be printed; a drill tells a few lines a second.
 const PROGRESS_MAX: usize = 256;
 
@@ -33,6 +34,9 @@ pub(crate) struct RunArguments {
     /// Where a drill that makes a backup puts it, as the agents see it
     #[arg(long, value_name = "DIR")]
     to: Option<String>,
+    /// Longest write outage that is accepted, instead of the script's
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    outage: Option<Duration>,
     /// Write a report there: JSON where it ends in .json, Markdown otherwise
     #[arg(long, value_name = "FILE")]
     report: Vec<PathBuf>,
@@ -42,19 +46,13 @@ pub(crate) struct RunArguments {
 
 /// Runs the command.
 pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<Exit, CliError> {
-    let mut signals = Signals::listen().map_err(|error| CliError::local("hear signals", &error))?;
-    let script = script(&arguments.drill)?;
-    // Before the drill: what can't be read or written then is known at once.
-    let runs = load()?;
-    for file in &arguments.report {
-        check_writable(file)?;
+    let mut script = script(&arguments.drill)?;
+    if let Some(outage) = arguments.outage {
+        script.hypothesis.outage = outage;
     }
     let to = arguments.to.as_deref().map(backup::archive).transpose()?;
     let link = session.link();
-    let briefing = tokio::select! {
-        () = signals.any() => return Err(DrillError::Stopped.into()),
-        briefing = drill::brief(&link, &script, to.as_deref()) => briefing?,
-    };
+    let briefing = drill::brief(&link, &script, to.as_deref()).await?;
     let consent = Consent {
         agreed: session.agreed(),
         overriding: arguments.overriding.name.as_deref(),
@@ -64,12 +62,17 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<E
         tell(&script, &briefing);
     }
     confirm::ask(&confirm::question(briefing.harm, &script.name, consent))?;
+    // Before the drill: what could not be written afterwards is known at once.
+    for file in &arguments.report {
+        check_writable(file)?;
+    }
+    // Until now a signal ends the process, and there is nothing to take back.
+    let mut signals = Signals::listen().map_err(|error| CliError::local("hear signals", &error))?;
     let actor = format!("drill {}, {}", script.name, act::actor());
     let allowed = briefing.harm.max(evenkeel_shared::preflight::Harm::Risk);
-    let job = Job { script, archive: briefing.archive, allowed, actor };
-    let mut report = watched(link, job, &mut signals, !session.json()).await?;
-    report.earlier = history::earlier(&runs, (&report.drill, &report.cluster), report.outage_ms);
-    remember(&report);
+    let history = history::file();
+    let job = Job { script, archive: briefing.archive, allowed, actor, history };
+    let report = watched(link, job, &mut signals, !session.json()).await?;
     for file in &arguments.report {
         write(file, &report)?;
     }
@@ -93,9 +96,10 @@ async fn watched(
     let (stop, stopped) = watch::channel(false);
     let running = drill::run(link, job, progress, stopped);
     let printing = async {
-        let mut report = None;
+        let (mut report, mut outages) = (None, 0);
         while let Some(word) = heard.recv().await {
-            if let Some(line) = words(&word).filter(|_| told) {
+            outages = if matches!(word, Progress::Outage { .. }) { outages + 1 } else { 0 };
+            if let Some(line) = words(&word).filter(|_| told && outages <= TOLD_MAX) {
                 note(line);
             }
             if let Progress::Done(last) = word {
@@ -190,12 +194,4 @@ fn write(file: &Path, report: &Report) -> Result<(), CliError> {
     };
     std::fs::write(file, text)
         .map_err(|error| CliError::local(&format!("write {}", file.display()), &error))
-}
-
-/// Keeps one line of it. A drill whose line can't be kept is over all the same.
-fn remember(report: &Report) {
-    let Some(file) = history::file() else { return };
-    if let Err(error) = history::append(&file, &Run::of(report)) {
-        note(format!("this run is not remembered: can't write {}: {error}", file.display()));
-    }
 }

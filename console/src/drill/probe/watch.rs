@@ -141,13 +141,6 @@ impl Watch {
             }
         }
     }
-
-    pub(super) fn not_read(&self, shard: ShardId, why: String) {
-        let mut counts = self.counts();
-        counts.errors += 1;
-        counts.not_read += 1;
-        counts.trouble(shard, why);
-    }
 }
 
 impl Counts {

@@ -79,6 +79,7 @@ fn a_report_tells_the_verdict_first() {
         why: None,
         r#try: None,
         outage_ms: figures.longest().map(milliseconds),
+        quiet_ms: Some(3.0),
         shards: shard_rows(&figures, |_| "default".into()),
         hypothesis,
         steps: vec![StepRow {
@@ -108,7 +109,7 @@ fn a_report_tells_the_verdict_first() {
         earlier: Some(Earlier { runs: 3, median_outage_ms: 60.0, difference_ms: Some(2.0) }),
     };
     let text = report.text();
-    assert!(text.starts_with("mine PASSED in 5s\n"), "{text}");
+    assert!(text.starts_with("mine PASSED in 5.0 s\n"), "{text}");
     assert!(text.contains("median outage of 3 earlier runs: 60.0 ms; this one +2.0 ms"), "{text}");
     let markdown = report.markdown();
     for part in [

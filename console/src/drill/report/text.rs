@@ -21,7 +21,7 @@ impl Report {
     /// For a terminal.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
-        let took = humantime::format_duration(std::time::Duration::from_millis(self.took_ms));
+        let took = seconds(self.took_ms);
         put(&mut out, format_args!("{} {} in {took}\n", self.drill, self.verdict.word()));
         if let Some(why) = &self.why {
             put(&mut out, format_args!("  why: {why}\n"));
@@ -58,8 +58,8 @@ impl Report {
         for reason in self.reasons.iter().chain(&self.lost_keys) {
             put(&mut out, format_args!("    {reason}\n"));
         }
-        if let Some(earlier) = self.earlier_words() {
-            put(&mut out, format_args!("  {earlier}\n"));
+        for words in self.quiet_words().into_iter().chain(self.earlier_words()) {
+            put(&mut out, format_args!("  {words}\n"));
         }
         out
     }
@@ -73,11 +73,10 @@ impl Report {
             &mut out,
             format_args!(
                 "Cluster {cluster}, {}, ",
-                super::super::history::day(self.started_unix_ms)
+                crate::drill::history::day(self.started_unix_ms)
             ),
         );
-        let took = humantime::format_duration(std::time::Duration::from_millis(self.took_ms));
-        put(&mut out, format_args!("{took}.\n"));
+        put(&mut out, format_args!("{}.\n", seconds(self.took_ms)));
         if let Some(why) = &self.why {
             put(&mut out, format_args!("\n**It did not run to its end:** {why}.\n"));
         }
@@ -87,8 +86,8 @@ impl Report {
             let (what, expected, measured) = (&line.what, &line.expected, &line.measured);
             put(&mut out, format_args!("| {what} | {expected} | {measured} | {held} |\n"));
         }
-        if let Some(earlier) = self.earlier_words() {
-            put(&mut out, format_args!("\n{earlier}.\n"));
+        for words in self.quiet_words().into_iter().chain(self.earlier_words()) {
+            put(&mut out, format_args!("\n{words}.\n"));
         }
         self.markdown_steps(&mut out);
         out.push_str("\n## Shards\n\n| shard | keyspace | outage | writes | failed |\n");
@@ -150,10 +149,16 @@ impl Report {
         }
     }
 
+    /// What a shard's pauses are when nothing is wrong.
+    fn quiet_words(&self) -> Option<String> {
+        let quiet = self.quiet_ms?;
+        Some(format!("longest pause of a shard before the first step: {quiet:.1} ms"))
+    }
+
     /// How it compares with earlier runs.
     fn earlier_words(&self) -> Option<String> {
         let earlier = self.earlier.as_ref()?;
-        let runs = super::super::format::count(earlier.runs, "earlier run");
+        let runs = crate::drill::format::count(earlier.runs, "earlier run");
         let median = earlier.median_outage_ms;
         Some(match earlier.difference_ms {
             Some(difference) => {
@@ -175,6 +180,10 @@ pub(crate) fn phases_words(phases: &Phases) -> String {
 #[expect(clippy::cast_precision_loss, reason = "a part of a failover is no 52 bits long")]
 fn millis(micros: u64) -> String {
     format!("{:.1} ms", micros as f64 / 1e3)
+}
+
+fn seconds(took_ms: u64) -> String {
+    format!("{}.{} s", took_ms / 1_000, took_ms % 1_000 / 100)
 }
 
 fn outage(figure: Option<f64>) -> String {
