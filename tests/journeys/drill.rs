@@ -1,5 +1,7 @@
 //! An operator kills a node on purpose; its supervisor brings it back.
 
+use std::fs::File;
+use std::io::Write;
 use std::time::Duration;
 
 use evenkeel_tests::{Cluster, ClusterPlan, Running, Writers, wait_for};
@@ -83,6 +85,14 @@ fn drill(cluster: &Cluster, words: &[&str], name: &str) -> (Option<i32>, Value, 
     (running.code(), report, running.complained())
 }
 
+/// A script's file.
+fn script(cluster: &Cluster, text: &str) -> String {
+    let path = cluster.folder().join("script.toml");
+    let written = File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.expect("the folder is writable");
+    path.to_str().expect("a temporary folder has a plain name").to_owned()
+}
+
 #[test]
 fn a_drill_says_whether_what_was_expected_held_and_remembers_it() {
     let flags = ["--drills", "--supervise"].map(str::to_owned).to_vec();
@@ -112,12 +122,10 @@ fn a_drill_says_whether_what_was_expected_held_and_remembers_it() {
     assert_eq!(line["outage_ms"], report["outage_ms"], "{line}");
 
     // The next run is compared with it; this one expects what can't be.
-    let script = cluster.folder().join("strict.toml");
     let text = "name = \"kill-leader\"\n[hypothesis]\noutage = \"0ms\"\n\
                 [[step]]\ndo = \"switchover\"\n";
-    std::fs::write(&script, text).expect("the folder is writable");
-    let path = script.to_str().expect("a temporary folder has a plain name");
-    let (code, report, complaints) = drill(&cluster, &[path, "--yes"], "second");
+    let path = script(&cluster, text);
+    let (code, report, complaints) = drill(&cluster, &[&path, "--yes"], "second");
     assert_eq!(code, Some(1), "{report}\n{complaints}");
     assert_eq!(report["verdict"], "failed", "{report}");
     assert_eq!(report["earlier"]["runs"], 1, "{report}");
@@ -127,12 +135,10 @@ fn a_drill_says_whether_what_was_expected_held_and_remembers_it() {
 #[test]
 fn a_drill_with_a_slip_of_the_pen_or_without_drills_does_not_begin() {
     let cluster = Cluster::start(3);
-    let script = cluster.folder().join("slip.toml");
     let text = "name = \"slip\"\n[hypothesis]\noutage = \"1s\"\n\
                 [[step]]\ndo = \"kill\"\nnod = \"n1\"\n";
-    std::fs::write(&script, text).expect("the folder is writable");
-    let path = script.to_str().expect("a temporary folder has a plain name");
-    let refused = cluster.run(&["drill", "run", path, "--yes"]).expect(2);
+    let path = script(&cluster, text);
+    let refused = cluster.run(&["drill", "run", &path, "--yes"]).expect(2);
     assert!(refused.stderr.contains("step 1: nod"), "{}", refused.stderr);
     assert!(refused.stderr.contains("try: `node`"), "{}", refused.stderr);
 

@@ -165,7 +165,8 @@ mod tests {
         let found = earlier(&runs, ("a", "1"), Some(25.5)).unwrap();
         let expected = Earlier { runs: 3, median_outage_ms: 30.0, difference_ms: Some(-4.5) };
         assert_eq!(found, expected);
-        assert_eq!(earlier(&runs[..2], ("a", "1"), None).unwrap().median_outage_ms, 20.0);
+        let expected = Earlier { runs: 2, median_outage_ms: 20.0, difference_ms: None };
+        assert_eq!(earlier(&runs[..2], ("a", "1"), None), Some(expected));
         assert_eq!(earlier(&runs, ("c", "1"), Some(1.0)), None);
         assert_eq!(last(&runs, "b").unwrap().cluster, "1");
     }

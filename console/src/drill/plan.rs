@@ -107,7 +107,7 @@ pub(crate) fn not_whole(view: &ClusterView) -> Option<String> {
 fn chosen(step: &Step, acts: &Acts) -> String {
     let words = step.to_string();
     let told = acts.names.iter().all(|name| words.split([' ', ',']).any(|word| word == name));
-    if told { String::new() } else { format!(": {}", list(&acts.names)) }
+    if told { String::new() } else { format!(" (as things stand: {})", list(&acts.names)) }
 }
 
 /// What a pre-flight foretells, in lines.

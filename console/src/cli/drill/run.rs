@@ -1,6 +1,7 @@
 //! `evenkeel drill run`: what it would do, whether it may, then each step as it happens, and the
 //! verdict.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -81,7 +82,10 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<E
 
 /// What it would do.
 fn tell(script: &Script, briefing: &Briefing) {
-    note(format!("drill {} on cluster {}: {}", script.name, briefing.cluster, script.about));
+    note(format!("drill {} on cluster {}", script.name, briefing.cluster));
+    if !script.about.is_empty() {
+        note(&script.about);
+    }
     briefing.lines.iter().for_each(|line| note(format!("  {line}")));
 }
 
@@ -94,7 +98,7 @@ async fn watched(
 ) -> Result<Report, CliError> {
     let (progress, mut heard) = mpsc::channel(PROGRESS_MAX);
     let (stop, stopped) = watch::channel(false);
-    let running = drill::run(link, job, progress, stopped);
+    let running = Box::pin(drill::run(link, job, progress, stopped));
     let printing = async {
         let (mut report, mut outages) = (None, 0);
         while let Some(word) = heard.recv().await {
@@ -192,6 +196,6 @@ fn write(file: &Path, report: &Report) -> Result<(), CliError> {
     } else {
         report.markdown()
     };
-    std::fs::write(file, text)
-        .map_err(|error| CliError::local(&format!("write {}", file.display()), &error))
+    let written = std::fs::File::create(file).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| CliError::local(&format!("write {}", file.display()), &error))
 }

@@ -91,14 +91,11 @@ impl Keys {
     ) -> Result<Option<u64>, ScriptError> {
         let Some(value) = self.take(key) else { return Ok(None) };
         let read = value.as_integer().and_then(|number| u64::try_from(number).ok());
-        match read.filter(|number| (least..=most).contains(number)) {
-            Some(number) => Ok(Some(number)),
-            None => {
-                let what =
-                    format!("expected a number from {least} to {most}, not {}", shown(&value));
-                Err(self.wrong(key, what, &format!("{key} = {least}")))
-            }
+        if let Some(number) = read.filter(|number| (least..=most).contains(number)) {
+            return Ok(Some(number));
         }
+        let what = format!("expected a number from {least} to {most}, not {}", shown(&value));
+        Err(self.wrong(key, what, &format!("{key} = {least}")))
     }
 
     /// A table within this one, with its own keys.
