@@ -30,6 +30,7 @@ pub(crate) struct Debts {
 
 impl Debts {
     /// Takes everything back; what was done, in words. What could not be is said with what to try.
+    /// No pre-flight's harm keeps it from that.
     pub(crate) async fn pay(&mut self, link: &Link, actor: &str) -> Vec<String> {
         let mut told = Vec::new();
         if let Some((archive, backup)) = self.restored.take() {
@@ -41,7 +42,7 @@ impl Debts {
             });
         }
         if !self.faults.is_empty() {
-            told.push(match link.act(&Action::Heal, Harm::None, actor).await {
+            told.push(match link.act(&Action::Heal, Harm::Break, actor).await {
                 Ok(what) => what,
                 Err(error) => format!("NOT healed: {error}; try: `evenkeel drill stop`"),
             });
@@ -68,7 +69,7 @@ pub(crate) async fn end_maintenance(
     actor: &str,
 ) -> Result<String, DrillError> {
     let change = RecoveryChange::Maintain { node, maintenance: None };
-    link.act(&Action::Recover(change), Harm::Risk, actor).await
+    link.act(&Action::Recover(change), Harm::Break, actor).await
 }
 
 /// How far a restore of ours is.
