@@ -7,5 +7,6 @@ pub mod demo;
 pub mod tui;
 
 mod clock;
+mod drill;
 mod random;
 mod signals;

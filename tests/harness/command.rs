@@ -108,6 +108,8 @@ impl Running {
     fn start_in(network: &Network, words: &[&str], folder: &Path, name: &str) -> Self {
         let mut command = network.command();
         command.args(words).env_remove("EVENKEEL_CONNECT").env("TMPDIR", folder);
+        // What drills have shown is kept there.
+        command.env("XDG_STATE_HOME", folder);
         Self::spawn(command, folder, name)
     }
 

@@ -50,9 +50,10 @@ pub(crate) const CONSOLE: Table = Table {
     folder: "console/src",
     prefix: "crate::",
     rows: &[
-        ("cli", "shared clock random signals demo"),
+        ("cli", "shared clock random signals demo drill"),
         ("clock", ""),
         ("demo", "shared clock random signals cli"),
+        ("drill", "shared clock random"),
         ("lib", "*"),
         ("main", "*"),
         ("random", ""),

@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// Act on a node
     #[command(subcommand)]
     Node(NodeCommand),
-    /// What concerns all drills at once
+    /// Have something go wrong on purpose, and see whether what was expected holds
     #[command(subcommand)]
     Drill(DrillCommand),
     /// Act on a shard
@@ -186,6 +186,11 @@ mod tests {
             "node report n1 --reason smoke",
             "node report n1 --reason smoke --source rack --weight 50 --for 5min",
             "node report n1 --withdraw",
+            "drill stop",
+            "drill run kill-leader",
+            "drill run mine.toml --to /tmp/a --report r.md --report r.json --override mine",
+            "drill list",
+            "drill show kill-leader",
             "failover show",
             "failover manual --keyspace orders",
             "failover automatic",

@@ -3,7 +3,6 @@
 //! Figures are the client's own: from its call to its answer, retries included.
 
 mod count;
-mod gaps;
 mod load;
 mod outage;
 

@@ -9,6 +9,8 @@ use evenkeel_shared::client::ClientError;
 use evenkeel_shared::error::{AdminError, StoreError};
 use serde::Serialize;
 
+use crate::drill::DrillError;
+
 /// How a command that ran to its end came out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Exit {
@@ -152,6 +154,17 @@ impl CliError {
         let _ = writeln!(stderr, "evenkeel: {self}");
         if !self.hint().is_empty() {
             let _ = writeln!(stderr, "  try: {}", self.hint());
+        }
+    }
+}
+
+impl From<DrillError> for CliError {
+    fn from(error: DrillError) -> Self {
+        let (what, hint) = (error.to_string(), error.hint().to_owned());
+        match error {
+            DrillError::Script(_) => Self::usage(what, hint),
+            DrillError::Refused { .. } | DrillError::Stopped => Self::refused(what, hint),
+            DrillError::Unreachable { .. } => Self::unreachable(what, hint),
         }
     }
 }

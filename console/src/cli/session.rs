@@ -20,6 +20,7 @@ use futures::stream::FuturesUnordered;
 
 use super::CliError;
 use super::arguments::Global;
+use crate::drill::Link;
 
 /// The keyspace that every cluster has from its first day.
 const DEFAULT_KEYSPACE: KeyspaceId = KeyspaceId(1);
@@ -103,6 +104,11 @@ impl Session {
             unix_ms: Arc::new(crate::clock::unix_ms),
         };
         StoreHandle::new(self.pool.clone(), config)
+    }
+
+    /// The way for a drill.
+    pub(crate) fn link(&self) -> Link {
+        Link::new(self.pool.clone(), self.global.connect.clone())
     }
 
     /// The first agent that answers.

@@ -3,24 +3,18 @@
 //!
 //! Writers are tied to shards, so that a dead shard never starves the measure of another.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use evenkeel_shared::client::{ClientError, StoreHandle};
 use evenkeel_shared::ids::ShardId;
-use evenkeel_shared::key::{Slot, SlotRange};
 use evenkeel_shared::preflight::Harm;
 use evenkeel_shared::view::{ClusterView, NodeView, ShardPhase};
-use tokio::task::JoinSet;
 
 use self::report::{OutageReport, OutageRow};
 use self::victim::{How, VictimArguments, bystander, give_back, take_away, victim};
-use super::gaps::Gaps;
 use crate::cli::confirm::{self, Consent};
 use crate::cli::session::is_interactive;
 use crate::cli::{CliError, Condition, Exit, Session, Until, json, line, node, note, output, wait};
+use crate::drill::{Probe, ProbePlan, Watch};
 
 /// After a kill, at least so long is watched: a second gap may follow the first.
 const WINDOW: Duration = Duration::from_secs(2);
@@ -32,8 +26,6 @@ const HEAL_MAX: Duration = Duration::from_secs(120);
 const BALANCED_MAX: Duration = Duration::from_secs(10);
 /// Between two looks at the gaps: it doesn't bear on the figures.
 const LOOK: Duration = Duration::from_millis(20);
-/// How many reasons of failed writes are kept.
-const REASONS_MAX: usize = 5;
 
 /// Flags of the command.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,17 +47,6 @@ pub(crate) struct OutageArguments {
     down: Duration,
 }
 
-/// What the writers share.
-#[derive(Default)]
-struct Watch {
-    gaps: Mutex<Gaps>,
-    acknowledged: AtomicU64,
-    unknown: AtomicU64,
-    errors: AtomicU64,
-    /// Why a write failed or its outcome was not known, the first few times.
-    reasons: Mutex<Vec<String>>,
-}
-
 /// Runs the command.
 pub(crate) async fn run(session: &Session, arguments: &OutageArguments) -> Result<Exit, CliError> {
     let view = heal(session, HEAL_MAX).await?;
@@ -74,13 +55,18 @@ pub(crate) async fn run(session: &Session, arguments: &OutageArguments) -> Resul
     let (verb, times) = (arguments.by.verb(), arguments.kills);
     note(format!("this {verb} nodes of cluster {} {times} times", view.cluster));
     confirm::ask(&confirm::question(Harm::Risk, arguments.by.word(), consent))?;
-    let watch = Arc::new(Watch::default());
-    let writers = start_writers(session, &view, arguments.writers, &watch);
-    let all: Vec<ShardId> = serving(&view).map(|(shard, _)| shard).collect();
-    alive(&watch, &all, Duration::ZERO, OUTAGE_MAX).await;
+    let plan = ProbePlan {
+        prefix: "bench/outage/".to_owned(),
+        writers: usize::try_from(arguments.writers).unwrap_or(usize::MAX),
+        keys: 1,
+        pace: Duration::ZERO,
+    };
+    let probe = Probe::start(&session.store(), &view, &plan).await?;
+    let (watch, all) = (&probe.watch, probe.shards());
+    watch.alive(&all, Duration::ZERO, OUTAGE_MAX).await;
     let mut kills = Vec::new();
     for _ in 0..arguments.kills {
-        let row = one(session, arguments, &all, &watch).await?;
+        let row = one(session, arguments, &all, watch).await?;
         if !session.json() {
             line(row.text(arguments.by))?;
         }
@@ -90,8 +76,8 @@ pub(crate) async fn run(session: &Session, arguments: &OutageArguments) -> Resul
         kills.push(row);
         heal(session, arguments.down + HEAL_MAX).await?;
     }
-    drop(writers);
-    let report = OutageReport::of(arguments.by, kills, arguments.writers, &watch);
+    let report = OutageReport::of(arguments.by, kills, arguments.writers, watch);
+    drop(probe);
     if session.json() {
         json(&report)?;
     } else {
@@ -141,7 +127,7 @@ async fn one(
     let begun = crate::clock::now();
     let secs = node::whole_seconds(arguments.down)?;
     take_away(session, &operator, arguments.by.action(victim.id, secs)).await?;
-    alive(watch, all, begun + WINDOW, OUTAGE_MAX).await;
+    watch.alive(all, begun + WINDOW, OUTAGE_MAX).await;
     let now = crate::clock::now();
     let gaps: Vec<(ShardId, Duration)> = {
         let tracks = watch.gaps();
@@ -149,98 +135,6 @@ async fn one(
     };
     let (led, others) = gaps.into_iter().partition::<Vec<_>, _>(|(shard, _)| led.contains(shard));
     Ok(OutageRow::of(victim.name, &led, &others))
-}
-
-/// Waits until each of these shards has taken a write after that moment.
-async fn alive(watch: &Watch, shards: &[ShardId], moment: Duration, bound: Duration) {
-    let over = crate::clock::now() + bound;
-    loop {
-        let all = {
-            let gaps = watch.gaps();
-            shards.iter().all(|shard| gaps.alive_since(*shard, moment))
-        };
-        if all || crate::clock::now() >= over {
-            return;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-fn serving(view: &ClusterView) -> impl Iterator<Item = (ShardId, &[SlotRange])> {
-    let serving = view.shards.iter().filter(|shard| shard.phase == ShardPhase::Serving);
-    serving.map(|shard| (shard.id, shard.slots.as_slice()))
-}
-
-/// At least one writer a shard; they end when the set is dropped.
-fn start_writers(
-    session: &Session,
-    view: &ClusterView,
-    number: u32,
-    watch: &Arc<Watch>,
-) -> JoinSet<()> {
-    let store = session.store();
-    let shards: Vec<(ShardId, &[SlotRange])> = serving(view).collect();
-    let mut writers = JoinSet::new();
-    let number = usize::try_from(number).unwrap_or(usize::MAX);
-    for writer in 0..number.max(shards.len()) {
-        let Some((_, slots)) = shards.get(writer % shards.len().max(1)) else { break };
-        let key = key_within(slots, writer);
-        writers.spawn(write_for_ever(store.clone(), key, watch.clone()));
-    }
-    writers
-}
-
-/// A key of that writer's own whose slot lies within the ranges.
-fn key_within(slots: &[SlotRange], writer: usize) -> Bytes {
-    let key = |tag: u32| format!("bench/outage/{{{writer}-{tag}}}");
-    let within = |tag: &u32| {
-        let slot = Slot::of(key(*tag).as_bytes());
-        slots.iter().any(|range| range.contains(slot))
-    };
-    // One shard of 4,096 is hit by every 4,096th tag on average.
-    let tag = (0..1_000_000).find(within).unwrap_or_default();
-    key(tag).into()
-}
-
-async fn write_for_ever(store: StoreHandle, key: Bytes, watch: Arc<Watch>) {
-    for number in 0_u64.. {
-        let value = Bytes::copy_from_slice(&number.to_le_bytes());
-        match store.put(key.clone(), value).await {
-            Ok(reply) => match reply.result.version() {
-                Some(version) => watch.acknowledged(version.shard),
-                None => watch.failed(&watch.errors, format!("answered {:?}", reply.result)),
-            },
-            Err(error @ ClientError::Unknown { .. }) => {
-                watch.failed(&watch.unknown, error.to_string());
-            }
-            Err(error) => watch.failed(&watch.errors, error.to_string()),
-        }
-    }
-}
-
-impl Watch {
-    fn gaps(&self) -> std::sync::MutexGuard<'_, Gaps> {
-        self.gaps.lock().expect("no holder of this lock panics")
-    }
-
-    fn acknowledged(&self, shard: ShardId) {
-        self.acknowledged.fetch_add(1, Ordering::Relaxed);
-        let mut gaps = self.gaps();
-        // Read under the lock, so that moments never go back.
-        gaps.acknowledged(shard, crate::clock::now());
-    }
-
-    fn failed(&self, counter: &AtomicU64, why: String) {
-        counter.fetch_add(1, Ordering::Relaxed);
-        let mut reasons = self.reasons();
-        if reasons.len() < REASONS_MAX {
-            reasons.push(why);
-        }
-    }
-
-    fn reasons(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
-        self.reasons.lock().expect("no holder of this lock panics")
-    }
 }
 
 mod report;

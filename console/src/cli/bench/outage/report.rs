@@ -1,15 +1,13 @@
 //! What a run of outages has shown.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use evenkeel_shared::ids::ShardId;
 use serde::Serialize;
 
-use super::Watch;
 use super::victim::How;
-use crate::cli::bench::gaps::{Spread, milliseconds};
 use crate::cli::format;
+use crate::drill::{Spread, Watch, milliseconds};
 
 /// What `bench outage --json` prints.
 #[derive(Debug, Serialize)]
@@ -76,6 +74,7 @@ impl OutageReport {
     pub(super) fn of(by: How, kills: Vec<OutageRow>, writers: u32, watch: &Watch) -> Self {
         let gaps: Vec<Duration> = kills.iter().flat_map(|kill| kill.gaps.clone()).collect();
         let others = kills.iter().map(|kill| kill.others_longest_ms);
+        let counts = watch.counts().clone();
         Self {
             by: by.word(),
             others_longest_ms: others.fold(0.0, f64::max),
@@ -83,10 +82,10 @@ impl OutageReport {
             writers,
             samples: gaps.len(),
             outage_ms: Spread::of(&gaps),
-            acknowledged: watch.acknowledged.load(Ordering::Relaxed),
-            unknown: watch.unknown.load(Ordering::Relaxed),
-            errors: watch.errors.load(Ordering::Relaxed),
-            reasons: watch.reasons().clone(),
+            acknowledged: counts.acknowledged,
+            unknown: counts.unknown,
+            errors: counts.errors,
+            reasons: counts.reasons,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use evenkeel_shared::ids::ShardId;
 use serde::Serialize;
 
-use crate::cli::format;
+use super::format::milliseconds;
 
 /// The acknowledgements of every shard since the last reset.
 #[derive(Clone, Debug, Default)]
@@ -18,20 +18,25 @@ pub(crate) struct Gaps(BTreeMap<ShardId, Track>);
 #[derive(Clone, Copy, Debug)]
 struct Track {
     last: Duration,
+    /// Since the reset.
     longest: Duration,
+    /// Of all that were forgotten.
+    before: Duration,
 }
 
 impl Gaps {
     /// A write of this shard was acknowledged.
     pub(crate) fn acknowledged(&mut self, shard: ShardId, now: Duration) {
-        let track = self.0.entry(shard).or_insert(Track { last: now, longest: Duration::ZERO });
+        let fresh = Track { last: now, longest: Duration::ZERO, before: Duration::ZERO };
+        let track = self.0.entry(shard).or_insert(fresh);
         track.longest = track.longest.max(now.saturating_sub(track.last));
         track.last = now;
     }
 
-    /// Forgets all gaps that have ended.
+    /// Forgets all gaps that have ended, but for what [`Self::overall`] tells.
     pub(crate) fn reset(&mut self) {
         for track in self.0.values_mut() {
+            track.before = track.before.max(track.longest);
             track.longest = Duration::ZERO;
         }
     }
@@ -39,6 +44,11 @@ impl Gaps {
     /// The longest gap since the reset; `None` when the shard never took a write.
     pub(crate) fn longest(&self, shard: ShardId, now: Duration) -> Option<Duration> {
         self.0.get(&shard).map(|track| track.longest.max(now.saturating_sub(track.last)))
+    }
+
+    /// The longest gap of all, resets or not.
+    pub(crate) fn overall(&self, shard: ShardId, now: Duration) -> Option<Duration> {
+        Some(self.longest(shard, now)?.max(self.0.get(&shard)?.before))
     }
 
     /// Whether the shard has taken a write after that moment.
@@ -69,11 +79,6 @@ impl Spread {
     }
 }
 
-/// With a tenth of a millisecond.
-pub(crate) fn milliseconds(figure: Duration) -> f64 {
-    format::rounded(figure.as_secs_f64() * 1e3, 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +98,7 @@ mod tests {
             gaps.acknowledged(ShardId(1), ms(at));
         }
         assert_eq!(gaps.longest(ShardId(1), ms(581)), Some(ms(62)));
+        assert_eq!(gaps.overall(ShardId(1), ms(581)), Some(ms(500)));
     }
 
     #[test]
