@@ -28,7 +28,7 @@ pub(crate) use link::Link;
 pub(crate) use plan::{Briefing, brief};
 pub(crate) use probe::{Probe, ProbePlan, Watch};
 pub(crate) use report::{Report, Verdict, phases_words};
-pub(crate) use run::{Job, Progress, StepProgress, run};
+pub(crate) use run::{Job, Progress, StepProgress, TOLD, run};
 pub(crate) use script::{Script, read};
 
 #[cfg(test)]

@@ -31,6 +31,6 @@ pub use effect::Effect;
 pub use feed::Feed;
 pub use hits::Hit;
 pub use live::LiveFeed;
-pub use message::{LinkState, Message};
-pub use options::{ConsoleOptions, ThemeChoice};
+pub use message::{DrillBrief, DrillNews, LinkState, Message};
+pub use options::{ConsoleOptions, DrillOffer, ThemeChoice};
 pub use run::run;

@@ -58,7 +58,7 @@ pub(crate) const CONSOLE: Table = Table {
         ("main", "*"),
         ("random", ""),
         ("signals", ""),
-        ("tui", "shared"),
+        ("tui", "shared drill"),
     ],
 };
 
@@ -68,13 +68,13 @@ pub(crate) const TUI: Table = Table {
     prefix: "crate::tui::",
     rows: &[
         ("action", "shared"),
-        ("effect", "shared recording"),
+        ("effect", "shared message recording"),
         ("export", ""),
-        ("feed", "effect message"),
+        ("feed", "effect message options"),
         ("fixture", "shared action effect feed format message model number options theme"),
         ("format", "shared number"),
         ("hits", "shared action model"),
-        ("live", "shared effect feed message"),
+        ("live", "shared effect feed message options"),
         ("message", "shared effect hits"),
         ("model", "shared action format message number options theme"),
         ("number", ""),

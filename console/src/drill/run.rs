@@ -38,6 +38,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// How long the journal may take to tell the last failover.
 const JOURNAL_LAG: Duration = Duration::from_millis(500);
 
+/// Outages below this are what writers always see: they are in the report alone.
+pub(crate) const TOLD: Duration = Duration::from_millis(20);
+
 /// What a drill tells while it runs. The last is [`Progress::Done`].
 #[derive(Clone, Debug)]
 pub(crate) enum Progress {

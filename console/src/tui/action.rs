@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Mode,
     AddCopy,
     RemoveCopy,
+    Drill,
+    EndDrill,
     Drain,
     Evict,
     Reinit,

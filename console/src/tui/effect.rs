@@ -30,12 +30,17 @@ pub enum Effect {
     },
     /// Ask what the controller does and would do; answered with `Message::Planned`.
     Plan,
+    /// Ask what a drill would do; answered with `Message::Briefed`.
+    BriefDrill {
+        /// Its name.
+        name: String,
+    },
     /// Run a drill; it tells how it goes with `Message::Drilled`.
     Drill {
         /// Its name.
         name: String,
-        /// What the operator has typed to confirm it.
-        confirmed: Option<String>,
+        /// What was shown and confirmed.
+        brief: crate::tui::message::DrillBrief,
     },
     /// End the drill that runs, and heal what it did.
     EndDrill,

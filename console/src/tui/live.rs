@@ -4,6 +4,8 @@
 //! It dials the seeds first and then every node that a view names. A lost agent is dialled again,
 //! for ever; nothing here waits on another connection.
 
+mod drill;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +28,8 @@ use tarpc::context::Context;
 use tarpc::server::{BaseChannel, Channel};
 use tokio::sync::mpsc;
 
-use super::{Effect, Feed, LinkState, Message};
+use super::{DrillOffer, Effect, Feed, LinkState, Message};
+use drill::Drills;
 
 /// Messages that may wait for the screen; agents are held up beyond it.
 const MESSAGES_MAX: usize = 4_096;
@@ -52,6 +55,7 @@ struct Inner {
     /// Addresses that answer now, and the one that answered a pre-flight last: a plan is carried
     /// out by whoever made it.
     open: Mutex<(BTreeSet<String>, Option<String>)>,
+    drills: Arc<Drills>,
 }
 
 impl LiveFeed {
@@ -63,11 +67,13 @@ impl LiveFeed {
             cluster: None,
         });
         let (sender, messages) = mpsc::channel(MESSAGES_MAX);
+        let drills = Arc::new(Drills::new(pool.clone(), seeds.to_vec(), sender.clone()));
         let inner = Arc::new(Inner {
             pool,
             messages: sender,
             watched: Mutex::default(),
             open: Mutex::default(),
+            drills,
         });
         for seed in seeds {
             inner.watch(seed);
@@ -79,6 +85,10 @@ impl LiveFeed {
 impl Feed for LiveFeed {
     fn messages(&mut self) -> mpsc::Receiver<Message> {
         self.messages.take().expect("the loop asks once")
+    }
+
+    fn drills(&self) -> Vec<DrillOffer> {
+        drill::offers()
     }
 
     fn perform(&self, effect: Effect) {
@@ -111,6 +121,12 @@ impl Feed for LiveFeed {
                         .await;
                     Message::Planned(plan.map(Box::new))
                 }
+                Effect::BriefDrill { name } => return inner.drills.brief(name).await,
+                Effect::Drill { name, brief } => {
+                    let actor = format!("drill {name}, console of {}", operator_name());
+                    return inner.drills.clone().run(name, brief, actor).await;
+                }
+                Effect::EndDrill => return inner.drills.end(),
                 _ => return,
             };
             // The screen may be gone.

@@ -8,7 +8,7 @@ use evenkeel_shared::explain::Explanation;
 use evenkeel_shared::heartbeat::Report;
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::plan::PlanView;
-use evenkeel_shared::preflight::{Action, Outcome, Preflight};
+use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
 use evenkeel_shared::view::ClusterView;
 
 use super::hits::Hit;
@@ -85,8 +85,53 @@ pub enum Message {
     Planned(Result<Box<PlanView>, AdminError>),
     /// Where the screen was written to, or why it was not.
     Exported(Result<String, String>),
+    /// The answer to [`crate::tui::Effect::BriefDrill`].
+    Briefed {
+        /// The drill's name.
+        name: String,
+        /// What it would do.
+        result: Result<DrillBrief, String>,
+    },
+    /// How the drill goes that runs.
+    Drilled(DrillNews),
     /// A second was recorded, or why the recording has ended.
     Recorded(Result<(), String>),
+}
+
+/// What a drill would do, and how hard it must be confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrillBrief {
+    /// Each step, in lines.
+    pub lines: Vec<String>,
+    /// The worst of all steps.
+    pub harm: Harm,
+    /// Where its backups go, if it makes any.
+    pub archive: Option<String>,
+}
+
+/// How a drill goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DrillNews {
+    /// A step begins, or is over.
+    Step {
+        /// Counts from 1.
+        number: usize,
+        /// Steps in all.
+        of: usize,
+        /// What is done.
+        what: String,
+        /// Whether it is over.
+        over: bool,
+    },
+    /// Something was seen.
+    Line(String),
+    /// It is over.
+    Done {
+        /// Whether the hypothesis held.
+        passed: bool,
+        /// The verdict, in lines.
+        lines: Vec<String>,
+    },
 }
 
 /// How a connection to an agent is.

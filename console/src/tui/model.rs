@@ -11,6 +11,7 @@ pub(crate) mod cluster;
 pub(crate) mod command_line;
 pub(crate) mod cursor;
 pub(crate) mod dialog;
+pub(crate) mod drill;
 pub(crate) mod failovers;
 pub(crate) mod heat;
 pub(crate) mod held;
@@ -33,11 +34,12 @@ use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
 
 use super::action::Screen;
-use super::options::ConsoleOptions;
+use super::options::{ConsoleOptions, DrillOffer};
 use super::theme::{Theme, Tone};
 use answers::Answers;
 use cluster::Cluster;
 use cursor::Cursor;
+use drill::DrillRun;
 use held::Held;
 use history::History;
 use journal::EventKey;
@@ -82,6 +84,10 @@ pub(crate) struct Model {
     pub(crate) sorts: BTreeMap<Screen, usize>,
     /// Events that matter less are hidden.
     pub(crate) severity: Severity,
+    /// The drills that can be run.
+    pub(crate) drills: Vec<DrillOffer>,
+    /// The drill that runs, or the last one that ran.
+    pub(crate) drill: Option<DrillRun>,
     /// Whether the heatmap takes the whole of Load.
     pub(crate) zoomed: bool,
     /// How much brighter the heatmap is than it would be.
@@ -164,6 +170,8 @@ impl Model {
             filters: BTreeMap::new(),
             sorts: BTreeMap::new(),
             severity: Severity::Info,
+            drills: Vec::new(),
+            drill: None,
             zoomed: false,
             gain: 0,
             lock: Lock::new(options),

@@ -25,6 +25,15 @@ pub struct ConsoleOptions {
     pub addresses: Vec<String>,
 }
 
+/// A drill that can be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrillOffer {
+    /// Its name.
+    pub name: String,
+    /// What it tries.
+    pub about: String,
+}
+
 /// Which colours to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ThemeChoice {

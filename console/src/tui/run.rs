@@ -42,6 +42,7 @@ pub async fn run(options: ConsoleOptions, mut feed: Box<dyn Feed>) -> Result<()>
     if let Some(recording) = files.take_replay() {
         replay(&mut model, recording);
     }
+    model.drills = feed.drills();
     let messages = feed.messages();
     let mut screen = Screen::open().wrap_err("open the terminal")?;
     let result = turn(&mut model, feed.as_ref(), messages, &mut screen, &mut files).await;
@@ -116,6 +117,7 @@ async fn turn(
                     }
                     effect @ (Effect::Preflight { .. }
                     | Effect::Act { .. }
+                    | Effect::BriefDrill { .. }
                     | Effect::Drill { .. }
                     | Effect::EndDrill) => feed.perform(effect),
                 }

@@ -23,7 +23,7 @@ use super::model::layer::Layer;
 use super::theme::Theme;
 use super::update::update;
 use super::view::view;
-use super::{ConsoleOptions, Effect, LinkState, Message, ThemeChoice};
+use super::{ConsoleOptions, DrillOffer, Effect, LinkState, Message, ThemeChoice};
 
 /// 2026-11-23 14:02:00 UTC.
 const START: u64 = 1_795_442_520_000;
@@ -38,7 +38,9 @@ impl Stage {
     /// A console that has heard of nobody.
     pub(super) fn empty(options: &ConsoleOptions) -> Self {
         let theme = Theme::new(ThemeChoice::Dark, options.ascii, true);
-        let model = Model::new(options, theme, TimeZone::UTC, START);
+        let mut model = Model::new(options, theme, TimeZone::UTC, START);
+        let about = "takes the busiest leader away".into();
+        model.drills = vec![DrillOffer { name: "kill-leader".into(), about }];
         Self { model, world: World::new(START, 5, 16) }
     }
 
@@ -76,7 +78,7 @@ impl Stage {
 
     /// Whether a harmful act lies open, to be confirmed.
     pub(super) fn is_asking(&self) -> bool {
-        self.model.layers.iter().any(|layer| matches!(layer, Layer::Dialog(_)))
+        self.model.layers.iter().any(|layer| matches!(layer, Layer::Dialog(_) | Layer::Drill(_)))
     }
 
     /// Every connection is lost, and time goes on.

@@ -3,6 +3,7 @@
 mod acts;
 mod ask;
 mod dialog;
+mod drill;
 mod keys;
 mod mouse;
 mod navigate;
@@ -80,6 +81,8 @@ fn take(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Exported(Err(why)) => {
             model.say(Tone::Bad, format!("not written: {}", clean::text(&why)));
         }
+        Message::Briefed { name, result } => drill::briefed(model, &name, result),
+        Message::Drilled(news) => drill::heard(model, news),
         Message::Recorded(Err(why)) => {
             model.unrecorded = None;
             model.say(Tone::Bad, format!("the recording has ended: {}", clean::text(&why)));

@@ -8,6 +8,7 @@ mod changes;
 mod charts;
 mod context;
 mod dialog;
+mod drill;
 mod events;
 mod facts;
 mod failover;
@@ -141,6 +142,7 @@ fn draw(model: &Model, frame: &mut Frame<'_>, hits: &Hits) {
             Layer::Palette { input, chosen } => {
                 palette::render(&scene, frame, body, (input, *chosen));
             }
+            Layer::Drill(open) => drill::choice(&scene, frame, body, open),
             Layer::Changes(scroll) => changes::render(&scene, frame, body, *scroll),
             Layer::Detail | Layer::Filter { .. } | Layer::GoTo { .. } => {}
         }

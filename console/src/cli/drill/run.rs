@@ -14,13 +14,11 @@ use crate::cli::session::is_interactive;
 use crate::cli::{CliError, Exit, Session, backup, format, json, note, output};
 use crate::drill::history;
 use crate::drill::{
-    self, Briefing, Job, Progress, Report, Script, StepProgress, Verdict, measured, phases_words,
-    shipped,
+    self, Briefing, Job, Progress, Report, Script, StepProgress, TOLD, Verdict, measured,
+    phases_words, shipped,
 };
 use crate::signals::Signals;
 
-/// Outages below this are what writers always see: they are in the report alone.
-const TOLD: Duration = Duration::from_millis(20);
 /// Of one step, so many outages are told, the longest.
 const TOLD_MAX: usize = 6;
 /// Progress that waits to be printed; a drill tells a few lines a second.

@@ -155,6 +155,20 @@ pub(crate) static BINDINGS: &[Binding] = &[
         &[Nodes, Load],
         free(Command::Cut, &[Char('C')], "C", "cut off", "cut it off from the others: a drill"),
     )),
+    locked(
+        &[Failover],
+        free(Command::Drill, &[Char('T')], "T", "drill", "run a drill that measures itself"),
+    ),
+    on(
+        &[Failover],
+        free(
+            Command::EndDrill,
+            &[Char('a')],
+            "a",
+            "abort",
+            "end the drill, taking back what it did",
+        ),
+    ),
     rare(locked(
         &[],
         free(Command::Heal, &[Char('H')], "H", "heal", "end every drill, on every node"),

@@ -9,6 +9,7 @@ use evenkeel_shared::view::{
 };
 
 use super::dialog::DOWN_SECS_DEFAULT;
+use super::drill::DrillRun;
 use super::{Model, rows};
 use crate::tui::action::{Command, Screen};
 use crate::tui::format;
@@ -47,7 +48,6 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
         }
         Command::FreezeNode => Ok(fault(node(model)?, Fault::Freeze)),
         Command::Cut => Ok(fault(node(model)?, Fault::Cut { from: Vec::new(), way: Way::Both })),
-        Command::Heal => Ok(Action::Heal),
         Command::Switchover => Ok(Action::NodeSwitchover { node: node(model)? }),
         Command::Maintain => Ok(maintain(model, node(model)?)),
         Command::Mode => Ok(other_mode(model)),
@@ -63,6 +63,12 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
             let node = *places.first().ok_or("no node has a copy of it")?;
             Ok(Action::ReplicaRemove { shard, node })
         }
+        Command::Drill if model.drills.is_empty() => Err("there are no drills here"),
+        Command::Drill if model.drill.as_ref().is_some_and(DrillRun::runs) => {
+            Err("one drill runs already: a ends it")
+        }
+        // Each step of a drill is an act of its own; this stands for them all.
+        Command::Heal | Command::Drill => Ok(Action::Heal),
         Command::Evict => Ok(Action::Evict { node: node(model)? }),
         Command::Reinit => Ok(Action::Reinit { node: node(model)? }),
         Command::Failover => Ok(handover(model, shard(model)?)),

@@ -3,6 +3,7 @@
 use tui_input::Input;
 
 use super::dialog::Dialog;
+use super::drill::DrillDialog;
 
 /// One layer.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(crate) enum Layer {
         /// Why the last one was not understood.
         hint: Option<String>,
     },
+    /// The choice of a drill, and its confirmation.
+    Drill(Box<DrillDialog>),
     /// What is different between the marked moment and the one that is shown, scrolled.
     Changes(u16),
     /// The filter's line, with what it was before.

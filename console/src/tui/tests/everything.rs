@@ -49,6 +49,7 @@ fn read_only_lets_no_line_of_the_table_reach_the_cluster() {
                                 effect,
                                 Effect::Act { .. }
                                     | Effect::Preflight { .. }
+                                    | Effect::BriefDrill { .. }
                                     | Effect::Drill { .. }
                                     | Effect::EndDrill
                             )

@@ -4,10 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use evenkeel_shared::event::Severity;
 use tui_input::{Input, InputRequest};
 
-use super::{acts, dialog, lock_sentence, navigate, palette, time};
+use super::{acts, dialog, drill, lock_sentence, navigate, palette, time};
 use crate::tui::Effect;
 use crate::tui::action::{Binding, Chord, Command, Guard, Screen, lookup};
 use crate::tui::model::acts::refusal;
+use crate::tui::model::drill::DrillRun;
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, clean, command_line, rows};
 use crate::tui::theme::Tone;
@@ -35,6 +36,7 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             return palette::pressed(model, key, input, chosen);
         }
         Some(Layer::GoTo { input, .. }) => palette::go_to(model, key, input),
+        Some(Layer::Drill(open)) => return drill::pressed(model, key, open),
         Some(Layer::Changes(scroll)) => changes(model, chord, scroll),
         Some(Layer::Detail) => {
             model.layers.push(Layer::Detail);
@@ -76,6 +78,10 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
             model.say(Tone::Warn, format!("{}: {why}", line.name));
             return Vec::new();
         }
+        if line.command == Command::Drill {
+            drill::choose(model);
+            return Vec::new();
+        }
         return acts::begin(model, line.command);
     }
     match line.command {
@@ -100,6 +106,7 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
             };
         }
         Command::Follow => model.chosen.event.key = None,
+        Command::EndDrill => return drill::end(model),
         Command::Zoom => model.zoomed = !model.zoomed,
         Command::Brighter => model.gain = (model.gain + 1).min(GAIN_MAX),
         Command::Darker => model.gain = (model.gain - 1).max(-GAIN_MAX),
@@ -159,7 +166,17 @@ fn back(model: &mut Model) {
 
 /// `q` closes what lies on top, and ends the console when nothing does.
 fn quit(model: &mut Model) -> Vec<Effect> {
-    if model.layers.pop().is_some() { Vec::new() } else { vec![Effect::Quit] }
+    if model.layers.pop().is_some() {
+        return Vec::new();
+    }
+    if model.drill.as_ref().is_some_and(DrillRun::runs) {
+        model.say(
+            Tone::Warn,
+            "a drill runs: a ends it and takes back what it did; ^c leaves at once",
+        );
+        return Vec::new();
+    }
+    vec![Effect::Quit]
 }
 
 fn sort(model: &mut Model) {

@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
-use super::Scene;
+use super::{Scene, drill};
 use crate::tui::format;
 use crate::tui::hits::Target;
 use crate::tui::model::failovers::{Incident, median};
@@ -28,7 +28,10 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let lower = wanted.clamp(6, (area.height * 2 / 3).max(6));
     let rows = [Constraint::Min(4), Constraint::Length(lower)];
     let [upper, lower] = Layout::vertical(rows).areas(area);
-    list(scene, frame, upper, &found);
+    let upper = drill::beside(scene, frame, upper);
+    if !upper.is_empty() {
+        list(scene, frame, upper, &found);
+    }
     timeline::render(scene, frame, lower, (&found, chosen), String::new());
 }
 

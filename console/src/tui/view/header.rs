@@ -129,6 +129,11 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
         }
     };
     parts.push(part(0, [lock]));
+    if let Some(drill) = scene.model.drill.as_ref().filter(|drill| drill.runs()) {
+        let (number, of) = drill.step;
+        let text = format!("DRILL {} {number}/{of}", drill.name);
+        parts.push(part(1, [scene.ink(text, Tone::Bad)]));
+    }
     if scene.model.unrecorded.is_some() {
         parts.push(part(1, [scene.ink(format!("{} REC", scene.theme.glyphs.good), Tone::Bad)]));
     }
