@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub struct Terminal {
     /// Our end; without it, the terminal is gone. The reader holds it open too, until it is told.
     end: Option<(Box<dyn Write + Send>, Box<dyn MasterPty + Send>)>,
     gone: Arc<AtomicBool>,
+    /// Bytes that the program has written.
+    bytes: Arc<AtomicU64>,
 }
 
 impl Terminal {
@@ -56,9 +58,10 @@ impl Terminal {
         let parser = Arc::new(Mutex::new(Parser::new(whole(rows), whole(columns), 0)));
         let reader = pair.master.try_clone_reader().expect("the terminal can be read");
         let gone = Arc::new(AtomicBool::new(false));
-        read_on(reader, parser.clone(), gone.clone());
+        let bytes = Arc::new(AtomicU64::new(0));
+        read_on(reader, parser.clone(), gone.clone(), bytes.clone());
         let keys = pair.master.take_writer().expect("the terminal can be written to");
-        Self { child, parser, end: Some((keys, pair.master)), gone }
+        Self { child, parser, end: Some((keys, pair.master)), gone, bytes }
     }
 
     /// Presses keys.
@@ -87,6 +90,11 @@ impl Terminal {
     pub fn hang_up(&mut self) {
         self.gone.store(true, Ordering::Relaxed);
         self.end = None;
+    }
+
+    /// How many bytes the program has written.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// What stands on the screen.
@@ -169,13 +177,19 @@ fn whole(length: u16) -> NonZero<u16> {
 
 /// Feeds the emulator until the terminal closes.
 #[expect(clippy::disallowed_methods, reason = "a pseudo-terminal can only be read by blocking")]
-fn read_on(mut reader: Box<dyn Read + Send>, parser: Arc<Mutex<Parser>>, gone: Arc<AtomicBool>) {
+fn read_on(
+    mut reader: Box<dyn Read + Send>,
+    parser: Arc<Mutex<Parser>>,
+    gone: Arc<AtomicBool>,
+    written: Arc<AtomicU64>,
+) {
     std::thread::spawn(move || {
         let mut bytes = [0; 8 << 10];
         while let Ok(count @ 1..) = reader.read(&mut bytes) {
             if gone.load(Ordering::Relaxed) {
                 return;
             }
+            written.fetch_add(count as u64, Ordering::Relaxed);
             parser.lock().expect("no holder of this lock panics").process(&bytes[..count]);
         }
     });

@@ -5,6 +5,7 @@
 mod archive;
 mod away;
 mod console;
+mod console_speed;
 mod damage;
 mod demo;
 mod drill;

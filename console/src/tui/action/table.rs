@@ -187,7 +187,7 @@ pub(crate) static BINDINGS: &[Binding] = &[
         &[Backups],
         free(Command::Undo, &[Char('U')], "U", "undo", "put back what a restore replaced"),
     ),
-    shown(free(Command::Unlock, &[Char('W')], "W", "unlock", "open or close the write lock")),
+    shown(free(Command::Unlock, &[Char('W')], "W", "lock", "open or close the write lock")),
     shown(free(Command::Freeze, &[Char('p')], "p", "freeze", "hold the screen still")),
     free(Command::StepBack, &[Char('[')], "[", "back", "a second back in time"),
     free(Command::StepOn, &[Char(']')], "]", "on", "a second on, until now"),

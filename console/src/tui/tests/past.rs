@@ -75,6 +75,17 @@ fn a_large_cluster_keeps_every_change_of_shape_and_few_figures() {
 }
 
 #[test]
+#[ignore = "it measures, and asserts nothing"]
+fn how_much_an_hour_takes() {
+    for (nodes, shards) in [(5, 16), (64, 4_096), (200, 10_000)] {
+        let seconds = 180;
+        let (history, _) = lived(nodes, shards, seconds);
+        let hour = history.bytes() as u64 * 3_600 / seconds / 1_000_000;
+        println!("{nodes} nodes, {shards} shards: {hour} MB an hour");
+    }
+}
+
+#[test]
 fn what_is_too_old_is_forgotten_and_the_rest_stays_whole() {
     let (history, known) = lived(3, 4, u64::try_from(MOMENTS_MAX).unwrap() + 30);
     assert!(history.len() <= MOMENTS_MAX, "{}", history.len());

@@ -111,5 +111,5 @@ fn run(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect, drill: &DrillRun) {
         let skip = drill.lines.len().saturating_sub(room);
         drill.lines.iter().skip(skip).map(|line| Line::from(line.clone())).collect()
     };
-    frame.render_widget(Paragraph::new(lines), inner);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
 }

@@ -111,7 +111,8 @@ fn against(total: u64, median: u64) -> String {
 /// The scale, with its figures.
 fn head(scene: &Scene<'_>, (scale, room): (u64, usize), parts: bool) -> Line<'static> {
     let mut axis: Vec<char> = vec![' '; room];
-    for quarter in 0..=3u64 {
+    // Without a measured part there is nothing to scale.
+    for quarter in (0..=3u64).filter(|_| scale >= 1_000) {
         let label = format::micros(scale * quarter / 4);
         let label = if quarter == 0 { "0".to_owned() } else { label };
         let at = room * usize::try_from(quarter).unwrap_or(0) / 4;
