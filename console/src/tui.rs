@@ -10,6 +10,7 @@ mod export;
 mod feed;
 mod format;
 mod hits;
+mod keymap;
 mod live;
 mod message;
 mod model;

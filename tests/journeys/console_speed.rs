@@ -34,10 +34,13 @@ fn resident_mb(pid: u32) -> u64 {
     kb / 1_000
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a printed figure has three digits")]
+#[expect(clippy::print_stdout, reason = "it is run to be read")]
 fn measure(words: &[&str], size: (u16, u16)) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let program = toy_console();
     let begun = now();
-    let mut terminal = Terminal::start_program(toy_console(), words, size, folder.path());
+    let mut terminal = Terminal::start_program(program, words, size, folder.path());
     terminal.wait("the first frame", SOON, |text| text.contains("1 Nodes").then_some(()));
     let first = begun.elapsed();
     terminal.wait("the cluster is there", SOON, |text| text.contains("● OK").then_some(()));

@@ -57,7 +57,7 @@ impl Screen {
 }
 
 /// What a key asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Command {
     Show(Screen),
     Up,
@@ -204,11 +204,6 @@ impl Binding {
     }
 }
 
-/// The line for a key on a screen.
-pub(crate) fn lookup(chord: Chord, screen: Screen) -> Option<&'static Binding> {
-    BINDINGS.iter().find(|line| line.works_on(screen) && line.chords.contains(&chord))
-}
-
 #[cfg(test)]
 mod tests {
     use super::Chord::Char;
@@ -230,8 +225,9 @@ mod tests {
     #[test]
     fn every_screen_is_opened_by_its_digit() {
         for screen in Screen::ALL {
-            let line = lookup(Char(screen.digit()), Screen::Nodes).expect("bound");
-            assert_eq!(line.command, Command::Show(screen));
+            let shows = |line: &&Binding| line.command == Command::Show(screen);
+            let line = BINDINGS.iter().find(shows).expect("bound");
+            assert_eq!(line.chords, [Char(screen.digit())]);
         }
     }
 }

@@ -34,6 +34,7 @@ use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
 
 use super::action::Screen;
+use super::keymap::Keymap;
 use super::options::{ConsoleOptions, DrillOffer};
 use super::theme::{Theme, Tone};
 use answers::Answers;
@@ -98,6 +99,8 @@ pub(crate) struct Model {
     pub(crate) status: Option<Status>,
     /// Acts that were sent and not answered.
     pub(crate) pending: Vec<Pending>,
+    /// Which key means what.
+    pub(crate) keys: Keymap,
     /// How things look.
     pub(crate) theme: Theme,
     /// The zone of the times shown.
@@ -177,6 +180,7 @@ impl Model {
             lock: Lock::new(options),
             status: None,
             pending: Vec::new(),
+            keys: Keymap::default(),
             theme,
             zone,
             title: clean::text(&options.title),

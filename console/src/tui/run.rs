@@ -21,7 +21,7 @@ use super::model::Model;
 use super::theme::Theme;
 use super::update::{replay, update};
 use super::view::view;
-use super::{ConsoleOptions, Effect, Feed, Message};
+use super::{ConsoleOptions, Effect, Feed, Message, ThemeChoice};
 use files::Files;
 use pace::{Pace, Urgency, urgency};
 use terminal::Screen;
@@ -36,18 +36,32 @@ const WHEEL_LINES: i16 = 3;
 /// Runs the console until the operator leaves it.
 pub async fn run(options: ConsoleOptions, mut feed: Box<dyn Feed>) -> Result<()> {
     let colour_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let theme = Theme::new(options.theme, options.ascii, colour_allowed);
+    let settings = files::settings()?;
+    let theme = match (options.theme, settings.theme) {
+        (ThemeChoice::Auto, Some(own)) => own,
+        (ThemeChoice::Auto, None) if is_light() => ThemeChoice::Light,
+        (given, _) => given,
+    };
+    let theme = Theme::new(theme, options.ascii || settings.ascii, colour_allowed);
     let mut files = Files::open(&options)?;
     let mut model = Model::new(&options, theme, TimeZone::system(), now_unix_ms());
     if let Some(recording) = files.take_replay() {
         replay(&mut model, recording);
     }
+    model.keys = settings.keys;
     model.drills = feed.drills();
     let messages = feed.messages();
     let mut screen = Screen::open().wrap_err("open the terminal")?;
     let result = turn(&mut model, feed.as_ref(), messages, &mut screen, &mut files).await;
     screen.close().wrap_err("restore the terminal")?;
     result
+}
+
+/// Whether the terminal says that its background is light, as some do: `COLORFGBG=0;15`.
+fn is_light() -> bool {
+    let said = std::env::var("COLORFGBG").unwrap_or_default();
+    let background = said.rsplit(';').next().and_then(|index| index.parse::<u8>().ok());
+    background.is_some_and(|index| index == 7 || index == 15)
 }
 
 async fn turn(

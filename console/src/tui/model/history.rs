@@ -19,8 +19,10 @@ pub(crate) use moment::{LinkKept, Moment, Samples};
 
 /// Moments kept in memory: an hour.
 pub(crate) const MOMENTS_MAX: usize = 3_600;
-/// Bytes a second that views, shards and reports may take on average, each.
-const BYTES_PER_SECOND: usize = 3_000;
+/// What view, shards and reports may each take to be kept every second.
+const SMALL: usize = 3_000;
+/// Bytes a second that each may take on average when it is larger.
+const BYTES_PER_SECOND: usize = 1_000;
 
 /// Moments that a heatmap reaches back.
 const HEAT_MOMENTS: usize = 960;
@@ -214,7 +216,8 @@ impl Last {
 
 /// When figures that took so many bytes may be kept again.
 fn due(now: u64, bytes: usize) -> u64 {
-    let seconds = u64::try_from(bytes.div_ceil(BYTES_PER_SECOND)).unwrap_or(u64::MAX);
+    let seconds = if bytes <= SMALL { 1 } else { bytes.div_ceil(BYTES_PER_SECOND) };
+    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
     // A little early, so that a second's jitter does not skip one.
     now.saturating_add(seconds.max(1).saturating_mul(1_000)).saturating_sub(500)
 }

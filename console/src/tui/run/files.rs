@@ -1,7 +1,7 @@
 //! The console's files: what it records, what it plays, and screens that it writes out.
 
 use std::fs::{File, OpenOptions};
-use std::io::BufWriter;
+use std::io::{BufWriter, ErrorKind};
 use std::path::PathBuf;
 
 use color_eyre::eyre::{Result, WrapErr, eyre};
@@ -9,8 +9,22 @@ use directories::ProjectDirs;
 use ratatui::buffer::Buffer;
 
 use super::now_unix_ms;
+use crate::tui::keymap::{self, Settings};
 use crate::tui::recording::{self, Recording, Second};
 use crate::tui::{ConsoleOptions, export};
+
+/// The operator's own settings, if there are any.
+pub(super) fn settings() -> Result<Settings> {
+    let Some(places) = ProjectDirs::from("", "", "evenkeel") else {
+        return Ok(Settings::default());
+    };
+    let path = places.config_dir().join("console.toml");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => keymap::read(&text).map_err(|why| eyre!("{}: {why}", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Settings::default()),
+        Err(error) => Err(error).wrap_err_with(|| format!("read {}", path.display())),
+    }
+}
 
 /// The files that are open.
 pub(super) struct Files {

@@ -6,7 +6,7 @@ use tui_input::{Input, InputRequest};
 
 use super::{acts, dialog, drill, lock_sentence, navigate, palette, time};
 use crate::tui::Effect;
-use crate::tui::action::{Binding, Chord, Command, Guard, Screen, lookup};
+use crate::tui::action::{Binding, Chord, Command, Guard, Screen};
 use crate::tui::model::acts::refusal;
 use crate::tui::model::drill::DrillRun;
 use crate::tui::model::layer::Layer;
@@ -65,7 +65,7 @@ pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 fn command(model: &mut Model, chord: Chord) -> Vec<Effect> {
-    match lookup(chord, model.screen) {
+    match model.keys.lookup(chord, model.screen) {
         Some(line) => carry_out(model, line),
         None => Vec::new(),
     }

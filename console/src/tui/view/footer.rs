@@ -22,14 +22,16 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         .filter(|binding| binding.footer && binding.works_on(scene.model.screen))
         .collect();
     let room = usize::from(area.width).saturating_sub(line.width() + 1);
+    let label = |key: &Binding| scene.model.keys.label(key);
+    let width = |key: &Binding| label(key).len() + key.name.len() + 2;
     let full = keys.iter().map(|key| width(key)).sum::<usize>() <= room;
     // Whoever is lost finds help, however narrow the screen is.
     let help = |key: &Binding| key.command == Command::Help;
-    let reserved = keys.iter().find(|key| help(key)).map_or(0, |key| key.label.len() + 1);
+    let reserved = keys.iter().find(|key| help(key)).map_or(0, |key| label(key).len() + 1);
     let mut left = room;
     for key in keys {
         let bare = !full && is_plain(key);
-        let wide = if bare { key.label.len() + 1 } else { width(key) };
+        let wide = if bare { label(key).len() + 1 } else { width(key) };
         if wide + if help(key) { 0 } else { reserved } > left {
             continue;
         }
@@ -40,10 +42,6 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         push(scene, key, bare, &mut line);
     }
     frame.render_widget(line, area);
-}
-
-fn width(key: &Binding) -> usize {
-    key.label.len() + key.name.len() + 2
 }
 
 /// Keys whose name can be left out when there is no room: help tells it.
@@ -60,7 +58,7 @@ fn push(scene: &Scene<'_>, key: &Binding, bare: bool, line: &mut Line<'static>) 
     } else {
         (Theme::title(), scene.theme.tone(Tone::Muted))
     };
-    line.push_span(Span::styled(key.label, label));
+    line.push_span(Span::styled(scene.model.keys.label(key), label));
     if !bare {
         line.push_span(Span::raw(" "));
         line.push_span(Span::styled(key.name, name));

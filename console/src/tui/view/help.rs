@@ -61,10 +61,11 @@ fn entry(scene: &Scene<'_>, line: &Binding, off: Option<bool>) -> Line<'static> 
         Some(false) => (scene.theme.tone(Tone::Warn), scene.theme.tone(Tone::Plain)),
         None => (Theme::title(), scene.theme.tone(Tone::Plain)),
     };
+    let label = scene.model.keys.label(line);
     Line::from(vec![
         Span::raw(" "),
-        Span::styled(line.label, key),
-        Span::raw(" ".repeat(9usize.saturating_sub(line.label.len()))),
+        Span::styled(label.clone(), key),
+        Span::raw(" ".repeat(9usize.saturating_sub(label.len()))),
         Span::styled(line.help, text),
     ])
 }

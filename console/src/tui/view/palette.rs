@@ -49,8 +49,8 @@ pub(super) fn render(
 fn line(scene: &Scene<'_>, found: &Found, chosen: bool) -> Line<'static> {
     let cursor = if chosen { scene.theme.glyphs.cursor } else { " " };
     let (key, harmful) = match found.entry {
-        Entry::Key(line) => (line.label, line.guard == Guard::Locked),
-        Entry::Node(_) | Entry::Shard(_) => ("", false),
+        Entry::Key(line) => (scene.model.keys.label(line), line.guard == Guard::Locked),
+        Entry::Node(_) | Entry::Shard(_) => ("".into(), false),
     };
     let style = match (&found.refusal, harmful) {
         (Some(_), _) => scene.theme.off(),
