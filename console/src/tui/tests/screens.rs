@@ -1,4 +1,5 @@
-//! Every screen at 80x24 and 120x36, healthy, with a node down, cut off, and knowing nothing.
+//! Every screen at three sizes, healthy, with a node down, cut off, knowing nothing, and in the past:
+//! characters, and below each line its runs of colour and weight.
 
 use super::styled::{styled, text};
 use super::{Stage, locked, unlocked};
@@ -34,19 +35,10 @@ fn every_screen_in_every_state() {
             stage.press(&screen.digit().to_string());
             for (width, height) in SIZES {
                 let name = format!("{}_{state}_{width}x{height}", screen.name().to_lowercase());
-                insta::assert_snapshot!(name, text(&stage.draw(width, height)));
+                insta::assert_snapshot!(name, styled(&stage.draw(width, height)));
             }
         }
     }
-}
-
-#[test]
-fn colours_only_repeat_what_glyphs_and_words_say() {
-    let mut stage = Stage::watching(&unlocked(), 40);
-    stage.kill(3);
-    insta::assert_snapshot!("styled_nodes_degraded_80x24", styled(&stage.draw(80, 24)));
-    stage.cut_off(12);
-    insta::assert_snapshot!("styled_nodes_cut_off_80x24", styled(&stage.draw(80, 24)));
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn left(scene: &Scene<'_>) -> Vec<Part> {
     parts.extend(counts(scene, &view.counts));
     if let Some(controller) = view.controller {
         parts.push(part(
-            4,
+            5,
             [scene.ink("ctl ", Tone::Muted), Span::raw(scene.cluster.name(controller))],
         ));
     }
@@ -76,7 +76,7 @@ fn counts(scene: &Scene<'_>, counts: &HealthCounts) -> Vec<Part> {
     let none = scene.ink(format!("{none} unavail"), tone(none, Tone::Bad));
     vec![
         part(1, [nodes]).of(Target::Counted(Screen::Nodes, "")),
-        part(2, [shards]).of(Target::Counted(Screen::Shards, "")),
+        part(4, [shards]).of(Target::Counted(Screen::Shards, "")),
         part(5, [ok]).close().of(Target::Counted(Screen::Shards, "ok")),
         part(3, [under]).close().of(Target::Counted(Screen::Shards, "under")),
         part(2, [none]).close().of(Target::Counted(Screen::Shards, "unavailable")),
