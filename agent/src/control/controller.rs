@@ -192,7 +192,9 @@ impl Controller {
     }
 
     fn note(&mut self, now: Duration, shard: ShardId, why: String) {
-        if self.declined.insert((shard, why.clone()), now).is_none() {
+        // How long a node is down is a new figure each second, and no news.
+        let same = why.replace(|c: char| c.is_ascii_digit(), "");
+        if self.declined.insert((shard, same), now).is_none() {
             let journal = &self.operator.journal;
             let what = format!("{shard}: nothing is done now");
             let mut line = journal.line(EventKind::Placement, Severity::Warn, what);

@@ -23,6 +23,11 @@ pub enum Effect {
         /// The shard.
         shard: ShardId,
     },
+    /// Ask what the loss of a node would do; answered with `Message::Foreseen`.
+    Foresee {
+        /// The node.
+        node: NodeId,
+    },
     /// Ask what speaks for and against a node; answered with `Message::Judged`.
     Judge {
         /// The node.

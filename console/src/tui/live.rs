@@ -109,6 +109,15 @@ impl Feed for LiveFeed {
                         .await;
                     Message::Explained { shard, result: result.map(Box::new) }
                 }
+                Effect::Foresee { node } => {
+                    let action = &Action::Kill { node, down_secs: None };
+                    let result = inner
+                        .ask(|admin, by| async move {
+                            admin.preflight(by.context(), action.clone()).await
+                        })
+                        .await;
+                    Message::Foreseen { node, result: result.map(Box::new) }
+                }
                 Effect::Judge { node } => {
                     let result = inner
                         .ask(|admin, by| async move { admin.dossier(by.context(), node).await })

@@ -74,6 +74,13 @@ pub enum Message {
         /// Who would lead it next, and why.
         result: Result<Box<Explanation>, AdminError>,
     },
+    /// The answer to [`crate::tui::Effect::Foresee`].
+    Foreseen {
+        /// The node that was asked about.
+        node: NodeId,
+        /// What its loss would do.
+        result: Result<Box<Preflight>, AdminError>,
+    },
     /// The answer to [`crate::tui::Effect::Judge`].
     Judged {
         /// The node that was asked about.

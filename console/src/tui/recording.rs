@@ -1,7 +1,7 @@
 //! Recordings: a file of seconds, each checksummed, that can be looked at like the past in memory.
 //!
-//! A recording that ends in the middle of a second, because its console was killed, is whole up to
-//! there. Format 1: the line `evenkeel recording 1`, then for each second its length and the CRC-32
+//! A recording that ends in the middle of a second, because its console was killed, or is damaged
+//! there, is whole up to there. Format 1: the line `evenkeel recording 1`, then for each second its length and the CRC-32
 //! of its bytes (both 32 bit, little-endian) and the bytes.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -30,7 +30,7 @@ impl Eq for Second {}
 pub struct Recording {
     pub(crate) history: History,
     pub(crate) journal: Journal,
-    /// Whether it ends in the middle of a second.
+    /// Whether it ends in the middle of a second, or is damaged there.
     pub cut_short: bool,
 }
 
@@ -70,7 +70,11 @@ pub fn read(file: impl Read) -> io::Result<Recording> {
                 recording.history.add(second.moment);
             }
             Ok(None) => break,
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            // Whatever follows a second that is not whole can't be told from rubbish.
+            Err(error)
+                if recording.history.span().is_some()
+                    || error.kind() == ErrorKind::UnexpectedEof =>
+            {
                 recording.cut_short = true;
                 break;
             }

@@ -107,38 +107,55 @@ async fn turn(
                 pace.ask(urgency(model, &message));
             }
             for effect in update(model, message) {
-                match effect {
-                    Effect::Quit => return Ok(()),
-                    Effect::Redraw => screen.clear()?,
-                    Effect::Copy(text) => Screen::copy(&text)?,
-                    Effect::Suspend => {
-                        screen.suspend().await.wrap_err("suspend the console")?;
-                        model.size = screen.size()?;
-                    }
-                    Effect::Export => {
-                        let written = Files::export(screen.last_frame());
-                        update(model, Message::Exported(written));
-                    }
-                    Effect::Record(second) => {
-                        let recorded = files.record(&second);
-                        pace.ask(urgency(model, &Message::Recorded(recorded.clone())));
-                        update(model, Message::Recorded(recorded));
-                        continue;
-                    }
-                    effect @ (Effect::Explain { .. } | Effect::Judge { .. } | Effect::Plan) => {
-                        feed.perform(effect);
-                        continue;
-                    }
-                    effect @ (Effect::Preflight { .. }
-                    | Effect::Act { .. }
-                    | Effect::BriefDrill { .. }
-                    | Effect::Drill { .. }
-                    | Effect::EndDrill) => feed.perform(effect),
+                match carry_out(effect, model, feed, screen, files).await? {
+                    Some(urgency) => pace.ask(urgency),
+                    None => return Ok(()),
                 }
-                pace.ask(Urgency::Now);
             }
         }
     }
+}
+
+/// Does one thing, and says how soon it wants to be seen; `None`: the console ends.
+async fn carry_out(
+    effect: Effect,
+    model: &mut Model,
+    feed: &dyn Feed,
+    screen: &mut Screen,
+    files: &mut Files,
+) -> Result<Option<Urgency>> {
+    match effect {
+        Effect::Quit => return Ok(None),
+        Effect::Redraw => screen.clear()?,
+        Effect::Copy(text) => Screen::copy(&text)?,
+        Effect::Suspend => {
+            screen.suspend().await.wrap_err("suspend the console")?;
+            model.size = screen.size()?;
+        }
+        Effect::Export => {
+            let written = Files::export(screen.last_frame());
+            update(model, Message::Exported(written));
+        }
+        Effect::Record(second) => {
+            let recorded = Message::Recorded(files.record(&second));
+            let wanted = urgency(model, &recorded);
+            update(model, recorded);
+            return Ok(Some(wanted));
+        }
+        asks @ (Effect::Explain { .. }
+        | Effect::Judge { .. }
+        | Effect::Foresee { .. }
+        | Effect::Plan) => {
+            feed.perform(asks);
+            return Ok(Some(Urgency::Never));
+        }
+        acts @ (Effect::Preflight { .. }
+        | Effect::Act { .. }
+        | Effect::BriefDrill { .. }
+        | Effect::Drill { .. }
+        | Effect::EndDrill) => feed.perform(acts),
+    }
+    Ok(Some(Urgency::Now))
 }
 
 /// What a terminal event means to the console, if anything.

@@ -110,7 +110,13 @@ impl Stage {
             effects = self.say(Message::Key(KeyEvent::new(code, KeyModifiers::NONE)));
             // What a screen wants to know beside is asked whatever is pressed.
             let asks = |effect: &Effect| {
-                matches!(effect, Effect::Explain { .. } | Effect::Judge { .. } | Effect::Plan)
+                matches!(
+                    effect,
+                    Effect::Explain { .. }
+                        | Effect::Judge { .. }
+                        | Effect::Foresee { .. }
+                        | Effect::Plan
+                )
             };
             effects.retain(|effect| !asks(effect));
         }

@@ -32,9 +32,10 @@ pub(crate) fn replay(model: &mut Model, recording: Recording) {
     model.replay = true;
     model.history = recording.history;
     model.live.journal = recording.journal;
-    time::show(model, 0);
+    let first = (0..model.history.len()).find(|place| model.history.is_known(*place));
+    time::show(model, first.unwrap_or(0));
     if recording.cut_short {
-        model.say(Tone::Warn, "the recording ends in the middle of a second");
+        model.say(Tone::Warn, "the recording is cut short or damaged after its last second");
     }
 }
 
@@ -53,7 +54,16 @@ fn take(model: &mut Model, message: Message) -> Vec<Effect> {
             }
         }
         Message::View(view) => {
+            let counts = |model: &Model| model.live.view().map(|view| view.counts);
+            let before = counts(model);
             model.live.viewed(*view, model.now);
+            if model.live.stranger.is_some() && model.lock.refusal().is_none() {
+                model.lock = Lock::Closed;
+                model.say(Tone::Bad, "locked: another cluster answers at these addresses");
+            }
+            if counts(model) != before {
+                model.answers.foreseen.forget();
+            }
             settle(model);
         }
         Message::Event(event) => journal(model, [*event]),
@@ -66,6 +76,12 @@ fn take(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Explained { shard, result } => {
             let result = result.map(ask::clean_explanation).map_err(|e| clean::error(&e));
             model.answers.explained.take(shard, result, model.now);
+        }
+        Message::Foreseen { node, result } => {
+            // Whoever can't say is asked again in its turn.
+            if let Ok(preflight) = result {
+                model.answers.foreseen.take(node, *preflight, model.now);
+            }
         }
         Message::Judged { node, result } => {
             let result = result.map(ask::clean_dossier).map_err(|error| clean::error(&error));

@@ -29,6 +29,7 @@ impl World<'_> {
             flight.notes.push("stays down until it is started by hand".to_owned());
             self.note_repair(node, &mut flight);
         }
+        self.note_unled(&mut flight);
         self.note_acknowledged_by_leader(&mut flight);
         if !known.drills {
             flight.refused = Some(format!("{} does not take part in drills", known.name));
@@ -55,6 +56,7 @@ impl World<'_> {
             if loss.quorum_lost.is_empty() {
                 flight.harm = Harm::None;
             }
+            self.note_unled(&mut flight);
             flight
         } else {
             titled(title)
@@ -211,6 +213,26 @@ impl World<'_> {
         let data = self.facts.shards.values().filter(|shard| !shard.id.is_system());
         let held = data.filter(|shard| shard.replicas.keys().any(|copy| copy.node() == node));
         held.map(|shard| shard.id).collect()
+    }
+
+    /// Where operators start failovers, a shard that loses its leader stays without one.
+    fn note_unled(&self, flight: &mut Preflight) {
+        let (modes, now) = (&self.facts.recovery.modes, self.observed.at_unix_ms);
+        let waits = |shard: &&ShardId| {
+            let known = self.facts.shards.get(shard).filter(|known| !known.id.is_system());
+            known.is_some_and(|known| !modes.of(known.keyspace, now).elects(now))
+        };
+        let unled: Vec<ShardId> = flight.leaders_moved.iter().filter(waits).copied().collect();
+        if unled.is_empty() {
+            return;
+        }
+        flight.leaders_moved.retain(|shard| !unled.contains(shard));
+        flight.harm = Harm::Break;
+        flight.notes.push(format!(
+            "failover is in operators' hands: {} would have no leader, and take no writes, until \
+             `shard failover` or until the node is back",
+            listed(&unled)
+        ));
     }
 
     fn note_acknowledged_by_leader(&self, flight: &mut Preflight) {

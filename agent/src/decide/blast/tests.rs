@@ -60,6 +60,10 @@ impl goldenscript::Runner for Runner {
         if self.world.build(command)? {
             return Ok(out);
         }
+        if command.name == "failover-is-manual" {
+            self.world.facts.recovery.modes.cluster = evenkeel_shared::view::FailoverMode::Manual;
+            return Ok(out);
+        }
         if command.name == "restored" {
             self.restored(command.consume_args().next_pos().unwrap_or_default());
             return Ok(out);

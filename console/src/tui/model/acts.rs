@@ -19,11 +19,17 @@ const MAINTAINED_MS: u64 = 60 * 60 * 1_000;
 
 /// Why a harmful command can't be begun now; the lock comes first.
 pub(crate) fn refusal(model: &Model, command: Command) -> Option<String> {
-    if let Some(why) = model.lock.refusal() {
-        return Some(why.into());
+    if model.replay {
+        return Some("this is a recording: nothing can be done to it".into());
     }
     if let Some(held) = &model.held {
         return Some(held.refusal().into());
+    }
+    if model.live.stranger.is_some() {
+        return Some("another cluster answers at these addresses: open the console again".into());
+    }
+    if let Some(why) = model.lock.refusal() {
+        return Some(why.into());
     }
     if !model.live.links.is_empty() && !model.live.is_connected() {
         return Some("no agent reachable".into());
@@ -52,13 +58,13 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
         Command::Maintain => Ok(maintain(model, node(model)?)),
         Command::Mode => Ok(other_mode(model)),
         Command::AddCopy => {
-            let shard = shard(model)?;
+            let shard = data_shard(model)?;
             let places = places(model, shard, false);
             let node = *places.first().ok_or("every node has a copy of it")?;
             Ok(Action::ReplicaAdd { shard, node })
         }
         Command::RemoveCopy => {
-            let shard = shard(model)?;
+            let shard = data_shard(model)?;
             let places = places(model, shard, true);
             let node = *places.first().ok_or("no node has a copy of it")?;
             Ok(Action::ReplicaRemove { shard, node })
@@ -131,8 +137,16 @@ fn other_mode(model: &Model) -> Action {
 pub(crate) fn places(model: &Model, shard: ShardId, holding: bool) -> Vec<NodeId> {
     let Some(known) = model.live.shard(shard) else { return Vec::new() };
     let holds = |id: NodeId| known.replicas.iter().any(|replica| replica.node == id);
-    let nodes = model.live.node_ids().into_iter();
-    nodes.filter(|id| holds(*id) == holding).collect()
+    let zone = |id: NodeId| model.live.node(id).map(|node| node.zone.clone());
+    let held: Vec<_> = known.replicas.iter().map(|replica| zone(replica.node)).collect();
+    let mut nodes = model.live.nodes_by_name();
+    nodes.retain(|id| holds(*id) == holding);
+    // Those that are most likely to be fit come first.
+    nodes.sort_by_key(|id| {
+        let state = model.live.node(*id).map(|node| node.state);
+        (state != Some(NodeState::Up), !holding && held.contains(&zone(*id)))
+    });
+    nodes
 }
 
 fn node(model: &Model) -> Result<NodeId, &'static str> {
@@ -142,6 +156,15 @@ fn node(model: &Model) -> Result<NodeId, &'static str> {
 
 fn shard(model: &Model) -> Result<ShardId, &'static str> {
     model.chosen.shard.chosen(&rows::shards(model)).ok_or("no shard is chosen")
+}
+
+fn data_shard(model: &Model) -> Result<ShardId, &'static str> {
+    let shard = shard(model)?;
+    if shard.is_system() {
+        Err("the cluster's own shard takes care of its copies")
+    } else {
+        Ok(shard)
+    }
 }
 
 /// Planned when the leader answers, forced when it does not.

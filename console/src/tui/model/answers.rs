@@ -3,10 +3,13 @@
 //!
 //! An answer is shown for what it was asked about only, and its age with it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use evenkeel_shared::dossier::Dossier;
 use evenkeel_shared::explain::Explanation;
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::plan::PlanView;
+use evenkeel_shared::preflight::Preflight;
 
 use super::track::Heard;
 
@@ -14,6 +17,9 @@ use super::track::Heard;
 const ASK_AGAIN_MS: u64 = 1_500;
 /// How long an answer is waited for.
 const GIVE_UP_MS: u64 = 5_000;
+
+/// Between two questions what the loss of a node would do.
+const FORESEE_EVERY_MS: u64 = 2_000;
 
 /// The newest answer to one question, and since when another is waited for.
 #[derive(Clone, Debug)]
@@ -58,9 +64,48 @@ impl<K: Copy + PartialEq, T> Answer<K, T> {
     }
 }
 
+/// What the loss of each node would do, asked about one node after another.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Foreseen {
+    known: BTreeMap<NodeId, Heard<Preflight>>,
+    asked: Option<u64>,
+}
+
+impl Foreseen {
+    /// The node to ask about now: the one whose answer is oldest. Agents remember what they were
+    /// asked, for whoever confirms an act: they must not be made to forget it.
+    pub(crate) fn next(&mut self, nodes: &BTreeSet<NodeId>, now: u64) -> Option<NodeId> {
+        if self.asked.is_some_and(|at| now.saturating_sub(at) < FORESEE_EVERY_MS) {
+            return None;
+        }
+        self.known.retain(|node, _| nodes.contains(node));
+        let oldest = nodes.iter().min_by_key(|node| self.known.get(node).map(|heard| heard.at));
+        self.asked = oldest.map(|_| now);
+        oldest.copied()
+    }
+
+    /// Nodes have come or gone, or shards lost copies: nothing of it holds any more.
+    pub(crate) fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// Takes an answer.
+    pub(crate) fn take(&mut self, node: NodeId, preflight: Preflight, now: u64) {
+        self.known.insert(node, Heard { value: preflight, at: now });
+    }
+
+    /// What is known of a node, unless the cluster has changed since.
+    pub(crate) fn of(&self, node: NodeId, revision: u64) -> Option<&Preflight> {
+        let known = self.known.get(&node).map(|heard| &heard.value)?;
+        (known.revision == revision).then_some(known)
+    }
+}
+
 /// All of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
+    /// What the loss of each node would do.
+    pub(crate) foreseen: Foreseen,
     /// Who would lead a shard next, and why.
     pub(crate) explained: Answer<ShardId, Box<Explanation>>,
     /// What speaks for and against a node.
@@ -72,6 +117,17 @@ pub(crate) struct Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_take_turns_and_an_old_cluster_says_nothing_of_the_new_one() {
+        let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
+        let mut foreseen = Foreseen::default();
+        assert_eq!(foreseen.next(&nodes, 0), Some(NodeId(1)));
+        assert_eq!(foreseen.next(&nodes, 100), None, "not so often");
+        foreseen.take(NodeId(1), Preflight { revision: 7, ..Preflight::default() }, 100);
+        assert_eq!(foreseen.next(&nodes, 2_000), Some(NodeId(2)));
+        assert!(foreseen.of(NodeId(1), 7).is_some() && foreseen.of(NodeId(1), 8).is_none());
+    }
 
     #[test]
     fn one_question_at_a_time_and_another_subject_at_once() {

@@ -32,6 +32,11 @@ pub(crate) struct Finding {
 /// The findings, worst first.
 pub(crate) fn findings(cluster: &Cluster, now: u64) -> Vec<Finding> {
     let mut found = Vec::new();
+    if let Some(stranger) = cluster.stranger {
+        let text =
+            format!("another cluster, {stranger}, answers at these addresses: it is not shown");
+        found.push(Finding { tone: Tone::Bad, text });
+    }
     links(cluster, now, &mut found);
     if let Some(view) = cluster.view() {
         shards(view, &mut found);
@@ -112,7 +117,8 @@ fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, now: u64, found: &mu
     if let Some(phi) = phi.filter(|_| node.state == NodeState::Up) {
         say(Tone::Warn, format!("{name} phi {phi:.1} rising, suspect at {PHI_SUSPECT:.0}"));
     }
-    let disk = cluster.load(id, now).and_then(|seen| disk_share(seen.load));
+    let seen = cluster.load(id, now).filter(|_| node.state != NodeState::Down);
+    let disk = seen.and_then(|seen| disk_share(seen.load));
     if let Some(share) = disk.filter(|share| *share >= DISK_FULL) {
         say(Tone::Warn, format!("{name} disk {:.0}% full", share * 100.0));
     }

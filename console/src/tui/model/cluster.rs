@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_shared::heartbeat::{Load, Report};
-use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::ids::{ClusterId, NodeId, ShardId};
 use evenkeel_shared::view::{ClusterView, NodeState, NodeView, ShardView};
 
 use super::clean;
@@ -40,6 +40,8 @@ pub(crate) struct Cluster {
     /// How much work each shard had.
     pub(crate) heat: Heat,
     sampled_at: Option<u64>,
+    /// The cluster that answers at the same addresses by now, and is not shown.
+    pub(crate) stranger: Option<ClusterId>,
 }
 
 /// One connection.
@@ -105,6 +107,18 @@ impl Cluster {
         }
     }
 
+    /// Every node that was heard of, by name: n2 before n10.
+    pub(crate) fn nodes_by_name(&self) -> Vec<NodeId> {
+        let mut nodes: Vec<NodeId> = self.node_ids().into_iter().collect();
+        nodes.sort_by_cached_key(|id| {
+            let name = self.name(*id);
+            let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+            let (word, number) = name.split_at(name.len() - digits);
+            (word.to_owned(), number.parse::<u64>().ok(), *id)
+        });
+        nodes
+    }
+
     /// A node's load: its own report while that is fresh, else what the observer last heard.
     pub(crate) fn load(&self, id: NodeId, now: u64) -> Option<LoadSeen<'_>> {
         let report = self.tracks.get(&id).and_then(|track| track.fresh(now));
@@ -159,6 +173,11 @@ impl Cluster {
     /// An agent has sent its view.
     pub(crate) fn viewed(&mut self, mut view: ClusterView, now: u64) {
         clean::view(&mut view);
+        // Another cluster has taken the addresses: nothing of it is mixed with what is known.
+        if self.view().is_some_and(|known| known.cluster != view.cluster) {
+            self.stranger = Some(view.cluster);
+            return;
+        }
         self.views.insert(view.observer, Heard { value: view, at: now });
         self.choose_observer(now);
         if let Some(view) = self.view() {

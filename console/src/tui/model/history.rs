@@ -96,6 +96,11 @@ impl History {
         (!self.moments.is_empty()).then(|| after.saturating_sub(1))
     }
 
+    /// Whether a view of the cluster was kept at this moment.
+    pub(crate) fn is_known(&self, place: usize) -> bool {
+        self.moments.get(place).is_some_and(|moment| moment.view().is_some())
+    }
+
     /// When the moment of this place was.
     pub(crate) fn at(&self, place: usize) -> Option<u64> {
         Some(self.moments.get(place)?.at)

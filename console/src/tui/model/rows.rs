@@ -50,7 +50,7 @@ pub(crate) fn nodes(model: &Model, screen: Screen) -> Vec<NodeId> {
     let now = model.shown_at();
     let filter = model.filter(screen);
     let mut ids: Vec<NodeId> = cluster
-        .node_ids()
+        .nodes_by_name()
         .into_iter()
         .filter(|id| {
             let Some(node) = cluster.node(*id) else { return matches(filter, &cluster.name(*id)) };
@@ -72,7 +72,8 @@ pub(crate) fn nodes(model: &Model, screen: Screen) -> Vec<NodeId> {
             _ => None,
         };
         let rank = if order == "state" { node.map_or(0, |node| state_rank(node.state)) } else { 0 };
-        (rank, downwards(figure), *id)
+        // Those that are equal stay in the order of their names.
+        (rank, downwards(figure))
     });
     ids
 }

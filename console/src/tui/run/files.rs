@@ -38,8 +38,11 @@ impl Files {
     pub(super) fn open(options: &ConsoleOptions) -> Result<Self> {
         let record = options.record.as_ref().map(|path| {
             let file = OpenOptions::new().write(true).create_new(true).open(path);
-            let file = file.wrap_err_with(|| {
-                format!("record into {}: name a file that is not there yet", path.display())
+            let file = file.map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    eyre!("{} is there: name a file that is not there yet", path.display())
+                }
+                _ => eyre!("record into {}: {error}", path.display()),
             })?;
             let mut file = BufWriter::new(file);
             recording::begin(&mut file)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use evenkeel_shared::ids::ShardId;
 
 use super::{Stage, unlocked};
 use crate::tui::action::{BINDINGS, Binding, Chord, Guard, Screen};
@@ -24,7 +25,11 @@ fn stages(options: &ConsoleOptions) -> Vec<Stage> {
     restoring.pass(1);
     let mut broken = Stage::watching(options, 3);
     broken.kill(3);
-    vec![healthy, restoring, broken, Stage::empty(options)]
+    let mut stages = vec![healthy, restoring, broken, Stage::empty(options)];
+    for stage in &mut stages {
+        stage.model.chosen.shard.key = Some(ShardId(4));
+    }
+    stages
 }
 
 /// Every place where a line works.

@@ -91,8 +91,13 @@ fn how_long_a_killed_node_stays_down_can_be_changed() {
     let mut stage = Stage::watching(&unlocked(), 2);
     stage.press("K");
     answer(&mut stage, kill(1), Harm::None);
-    stage.press("Right Tab 5 Enter");
+    let longer = Action::Kill { node: NodeId(1), down_secs: Some(30) };
+    assert_eq!(stage.press("Right"), [Effect::Preflight { action: longer.clone() }]);
+    answer(&mut stage, longer, Harm::None);
     let action = Action::Kill { node: NodeId(1), down_secs: Some(305) };
+    assert_eq!(stage.press("Tab 5 Enter"), [Effect::Preflight { action: action.clone() }]);
+    assert_eq!(stage.press("y"), [], "what is shown is of another time");
+    answer(&mut stage, action.clone(), Harm::None);
     assert_eq!(stage.press("y"), [Effect::Act { action, revision: 77 }]);
 }
 

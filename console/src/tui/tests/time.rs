@@ -45,6 +45,8 @@ fn a_recording_replays_to_the_same_frames_on_every_screen() {
     let (mut one, mut two) = (replayed(&file), replayed(&file));
     // Back to the first second that both know.
     live.press(&"[ ".repeat(70));
+    // A recording begins with the first second in which a view was heard.
+    live.press("]");
     for step in 0..55 {
         for digit in ["1", "2", "3", "4", "5", "6"] {
             let frames = [&mut one, &mut two].map(|stage| {
@@ -70,7 +72,7 @@ fn the_past_shows_what_was_and_lets_nothing_be_done() {
     assert!(text(&stage.draw(120, 36)).contains("DOWN"));
     stage.press(&"[ ".repeat(40));
     let frame = text(&stage.draw(120, 36));
-    assert!(frame.contains("PAST") && !frame.contains("DOWN"), "{frame}");
+    assert!(frame.contains("PAST 14:02:") && !frame.contains("DOWN"), "{frame}");
     assert_eq!(stage.press("K"), []);
     let said = stage.model.status.as_ref().map(|status| status.text.clone()).unwrap_or_default();
     assert!(said.contains("this is the past"), "{said}");
@@ -99,6 +101,8 @@ fn a_time_can_be_typed_and_nonsense_is_told() {
     assert_eq!(stage.model.shown_at(), START + 40_000);
     stage.press("@ 1 4 : 0 2 : 1 0 Enter");
     assert_eq!(stage.model.shown_at(), START + 10_000);
+    stage.press("@ 1 4 : 0 2 : 3 0 Enter");
+    assert_eq!(stage.model.shown_at(), START + 30_000, "forward, too");
     stage.press("@ x Enter");
     let frame = text(&stage.draw(120, 36));
     assert!(frame.contains("\"x\" is no time: try 14:02:10, -90s or -5m"), "{frame}");
@@ -124,8 +128,8 @@ fn a_recording_that_was_cut_short_is_whole_up_to_there() {
     let mut flipped = file.clone();
     let middle = file.len() / 2;
     flipped[middle] ^= 1;
-    let error = read(&flipped).map(|_| ()).expect_err("damage is told");
-    assert!(error.to_string().contains("no whole recording"), "{error}");
+    let damaged = read(&flipped).expect("whole up to the damage");
+    assert!(damaged.cut_short && damaged.history.len() < cut.history.len());
     let error = read(b"#!/bin/sh\n").map(|_| ()).expect_err("another file");
     assert!(error.to_string().contains("--record FILE"), "{error}");
     let mut long = file[..22].to_vec();

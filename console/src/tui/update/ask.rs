@@ -17,6 +17,11 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
         return effects;
     }
     let now = model.now;
+    if model.screen == Screen::Nodes && model.layers.is_empty() {
+        let nodes = model.live.node_ids();
+        let next = model.answers.foreseen.next(&nodes, now);
+        effects.extend(next.map(|node| Effect::Foresee { node }));
+    }
     match model.screen {
         Screen::Shards => {
             let shard = model.chosen.shard.chosen(&rows::shards(model));

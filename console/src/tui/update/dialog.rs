@@ -66,20 +66,13 @@ fn judge_place(dialog: &mut Dialog, action: &Action, result: &Result<Preflight, 
     }
 }
 
-/// What a kill or a fault does does not hang on how long it lasts.
+/// Whether an answer is to what is asked now. Who pauses failover until when is read off a clock.
 fn same_question(asked: &Action, answered: &Action) -> bool {
     match (asked, answered) {
-        (
-            Action::Fault { node: asked, fault, .. },
-            Action::Fault { node: answered, fault: other, .. },
-        ) => asked == answered && fault == other,
         (
             Action::Recover(RecoveryChange::SetMode { mode, .. }),
             Action::Recover(RecoveryChange::SetMode { mode: other, .. }),
         ) => mode == other,
-        (Action::Kill { node: asked, .. }, Action::Kill { node: answered, .. }) => {
-            asked == answered
-        }
         _ => asked == answered,
     }
 }
@@ -104,10 +97,22 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, mut dialog: Box<Dialog>)
     }
     if dialog.editing_choice {
         edit_choice(&mut dialog, chord);
-        return keep(model, dialog);
+        if dialog.editing_choice {
+            return keep(model, dialog);
+        }
+        // Another time is another question: what is shown must be of this one.
+        let asked = ask_about(model, &mut dialog);
+        model.layers.push(Layer::Dialog(dialog));
+        return asked;
     }
-    if dialog.choice != Choice::None && matches!(key.code, KeyCode::Left | KeyCode::Right) {
-        let forward = key.code == KeyCode::Right;
+    let listed = matches!(dialog.choice, Choice::Place { .. });
+    let turns = match key.code {
+        KeyCode::Left | KeyCode::Right => dialog.choice != Choice::None,
+        KeyCode::Up | KeyCode::Down => listed,
+        _ => false,
+    };
+    if turns {
+        let forward = matches!(key.code, KeyCode::Right | KeyCode::Down);
         let asked = turn_choice(model, &mut dialog, forward);
         model.layers.push(Layer::Dialog(dialog));
         return asked;
@@ -228,13 +233,12 @@ fn turn_choice(model: &Model, dialog: &mut Dialog, forward: bool) -> Vec<Effect>
     match (&dialog.choice, &mut dialog.action) {
         (Choice::Lasts, Action::Kill { down_secs, .. }) => {
             *down_secs = next_down(*down_secs, forward);
-            Vec::new()
+            ask_about(model, dialog)
         }
         (Choice::Lasts, Action::Fault { secs, .. }) => {
             // A fault is never for good: its agent ends it.
             *secs = next_down(Some(*secs), forward).unwrap_or(*secs);
-            dialog.title = title(model, &dialog.action);
-            Vec::new()
+            ask_about(model, dialog)
         }
         (
             Choice::Place { nodes, .. },

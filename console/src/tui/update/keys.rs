@@ -124,6 +124,9 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
             return vec![Effect::Copy(words)];
         }
         Command::Export => return vec![Effect::Export],
+        Command::Unlock if model.replay => {
+            model.say(Tone::Info, "this is a recording: there is nothing to unlock");
+        }
         Command::Unlock => {
             model.lock = model.lock.turned(model.now);
             let (tone, sentence) = lock_sentence(model.lock);

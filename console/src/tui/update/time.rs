@@ -76,6 +76,12 @@ pub(super) fn show(model: &mut Model, place: usize) {
 
 /// Shows the moment at or before this time.
 pub(super) fn show_at(model: &mut Model, unix_ms: u64) {
+    if model.history.span().is_some_and(|(first, _)| unix_ms < first) {
+        let first = model.history.span().map_or(0, |(first, _)| first);
+        let first = format::time(first, &model.zone);
+        model.say(Tone::Info, format!("nothing is remembered before {first}"));
+        return;
+    }
     if let Some(place) = model.history.place(unix_ms) {
         show(model, place);
     }
@@ -172,7 +178,10 @@ pub(super) fn read(model: &Model, text: &str) -> Result<u64, String> {
     let time: Time = Time::strptime("%H:%M:%S", text)
         .or_else(|_| Time::strptime("%H:%M", text))
         .map_err(|_| expected())?;
-    let here = i64::try_from(model.shown_at()).map_err(|_| expected())?;
+    // A time of day is the last one before the end of what is known.
+    let last = model.history.span().map_or(model.now, |(_, last)| last);
+    let end = if model.replay { last } else { model.now.max(last) };
+    let here = i64::try_from(end).map_err(|_| expected())?;
     let here = Timestamp::from_millisecond(here).map_err(|_| expected())?;
     let day = here.to_zoned_datetime(model.zone.clone()).date();
     let at = day.to_datetime(time).to_zoned_datetime(model.zone.clone()).map_err(|_| expected())?;
@@ -181,8 +190,13 @@ pub(super) fn read(model: &Model, text: &str) -> Result<u64, String> {
     u64::try_from(at.timestamp().as_millisecond()).map_err(|_| expected())
 }
 
-/// Freezes the screen as it is, or lets it go on.
+/// Freezes the screen as it is, or lets it go on; the past holds still by itself.
 pub(super) fn freeze(model: &mut Model) {
+    if model.held.as_ref().is_some_and(|held| held.travel.is_some()) {
+        stop(model);
+        model.say(Tone::Info, "the past holds still: L goes back to now");
+        return;
+    }
     if model.held.is_some() {
         live(model);
         return;

@@ -5,8 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use evenkeel_shared::view::NodeState;
+
 use super::{Scene, facts};
-use crate::tui::model::attention::{Finding, findings};
+use crate::tui::format;
+use crate::tui::model::attention::{ATTENTION_MAX, Finding, findings};
 use crate::tui::theme::Tone;
 use crate::tui::widget::panel::{self, Panel};
 
@@ -20,9 +23,36 @@ fn glyph(scene: &Scene<'_>, finding: &Finding) -> Span<'static> {
     scene.ink(glyph, finding.tone)
 }
 
+/// The findings, and which node must not be lost now.
+pub(super) fn all(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut found = findings(scene.cluster, scene.now);
+    let Some(view) = scene.cluster.view().filter(|_| scene.model.held.is_none()) else {
+        return found;
+    };
+    let foreseen = &scene.model.answers.foreseen;
+    let lost = view.nodes.iter().filter(|node| node.state != NodeState::Down).filter_map(|node| {
+        let shards = foreseen.of(node.id, view.revision)?.quorum_lost.len();
+        (shards > 0).then(|| (shards, node.name.clone()))
+    });
+    let mut lost: Vec<(usize, String)> = lost.collect();
+    lost.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    if let Some((most, name)) = lost.first() {
+        let others = match lost.len() - 1 {
+            0 => String::new(),
+            count => format!(", {count} more as much or less"),
+        };
+        let shards = format::plural(*most, "shard");
+        let text = format!("losing {name} now would take the quorum of {shards}{others}");
+        let place = found.iter().filter(|finding| finding.tone == Tone::Bad).count();
+        found.insert(place, Finding { tone: Tone::Warn, text });
+        found.truncate(ATTENTION_MAX);
+    }
+    found
+}
+
 /// The pane, the newest events below the findings.
 pub(super) fn pane(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
-    let found = findings(scene.cluster, scene.now);
+    let found = all(scene);
     let alarm = found.iter().any(|finding| finding.tone == Tone::Bad);
     let note = if found.is_empty() { String::new() } else { found.len().to_string() };
     let frame_of = Panel { title: "Attention", note, alarm };
@@ -61,7 +91,7 @@ pub(super) fn newest(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
 
 /// The findings on as many lines as there are.
 pub(super) fn strip(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
-    let found = findings(scene.cluster, scene.now);
+    let found = all(scene);
     if found.is_empty() {
         let mut line = Line::from(Span::raw(" "));
         line.spans.extend(calm(scene).spans);

@@ -8,6 +8,7 @@ use super::Scene;
 use crate::tui::action::{BINDINGS, Binding, Command, Guard, Screen};
 use crate::tui::hits::Target;
 use crate::tui::model::acts;
+use crate::tui::model::lock::Lock;
 use crate::tui::theme::{Theme, Tone};
 
 /// ```text
@@ -23,7 +24,9 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         .collect();
     let room = usize::from(area.width).saturating_sub(line.width() + 1);
     let label = |key: &Binding| scene.model.keys.label(key);
-    let width = |key: &Binding| label(key).len() + key.name.len() + 2;
+    // `unlock` is two longer than `lock`.
+    let spare = |key: &Binding| if key.command == Command::Unlock { 2 } else { 0 };
+    let width = |key: &Binding| label(key).len() + key.name.len() + 2 + spare(key);
     let full = keys.iter().map(|key| width(key)).sum::<usize>() <= room;
     // Whoever is lost finds help, however narrow the screen is.
     let help = |key: &Binding| key.command == Command::Help;
@@ -50,7 +53,10 @@ fn is_plain(key: &Binding) -> bool {
 }
 
 fn push(scene: &Scene<'_>, key: &Binding, bare: bool, line: &mut Line<'static>) {
-    let off = key.guard == Guard::Locked && acts::refusal(scene.model, key.command).is_some();
+    let never = key.command == Command::Unlock
+        && (scene.model.replay || scene.model.lock == Lock::ReadOnly);
+    let locked = key.guard == Guard::Locked && acts::refusal(scene.model, key.command).is_some();
+    let off = never || locked;
     let (label, name) = if off {
         (scene.theme.off(), scene.theme.off())
     } else if key.guard == Guard::Locked {
@@ -61,7 +67,11 @@ fn push(scene: &Scene<'_>, key: &Binding, bare: bool, line: &mut Line<'static>) 
     line.push_span(Span::styled(scene.model.keys.label(key), label));
     if !bare {
         line.push_span(Span::raw(" "));
-        line.push_span(Span::styled(key.name, name));
+        let word = match (key.command, scene.model.lock.refusal()) {
+            (Command::Unlock, Some(_)) => "unlock",
+            _ => key.name,
+        };
+        line.push_span(Span::styled(word, name));
     }
     line.push_span(Span::raw(" "));
 }

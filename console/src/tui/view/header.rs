@@ -76,10 +76,14 @@ fn counts(scene: &Scene<'_>, counts: &HealthCounts) -> Vec<Part> {
     let none = scene.ink(format!("{none} unavail"), tone(none, Tone::Bad));
     vec![
         part(1, [nodes]).of(Target::Counted(Screen::Nodes, "")),
-        part(4, [shards]).of(Target::Counted(Screen::Shards, "")),
+        part(6, [shards]).of(Target::Counted(Screen::Shards, "")),
         part(5, [ok]).close().of(Target::Counted(Screen::Shards, "ok")),
-        part(3, [under]).close().of(Target::Counted(Screen::Shards, "under")),
-        part(2, [none]).close().of(Target::Counted(Screen::Shards, "unavailable")),
+        part(if counts.shards_under_replicated > 0 { 1 } else { 4 }, [under])
+            .close()
+            .of(Target::Counted(Screen::Shards, "under")),
+        part(if counts.shards_unavailable > 0 { 1 } else { 3 }, [none])
+            .close()
+            .of(Target::Counted(Screen::Shards, "unavailable")),
     ]
 }
 
@@ -108,8 +112,8 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
         let events = format::plural(usize::try_from(held.events_since).unwrap_or(0), "event");
         let text = match (held.travel, scene.model.replay) {
             (None, _) => format!(" FROZEN {events} since "),
-            (Some(_), false) => format!(" PAST {events} since "),
-            (Some(_), true) => " REPLAY ".to_owned(),
+            (Some(_), false) => format!(" PAST {} ", format::time(held.at, &scene.model.zone)),
+            (Some(_), true) => format!(" REPLAY {} ", format::time(held.at, &scene.model.zone)),
         };
         parts.push(part(0, [Span::styled(text, Theme::current())]));
     }
@@ -137,8 +141,8 @@ fn right(scene: &Scene<'_>) -> Vec<Part> {
     if scene.model.unrecorded.is_some() {
         parts.push(part(1, [scene.ink(format!("{} REC", scene.theme.glyphs.good), Tone::Bad)]));
     }
-    // How fresh the past was is told by its own time.
-    if scene.model.held.as_ref().is_none_or(|held| held.travel.is_none()) {
+    // How fresh what is held was is told by its own time.
+    if scene.model.held.is_none() {
         parts.push(part(0, [live(scene)]));
     }
     parts

@@ -7,7 +7,6 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::{Breakpoint, Scene, attention, charts, hot};
-use crate::tui::model::attention::findings;
 use crate::tui::number::cells;
 
 /// ```text
@@ -30,7 +29,7 @@ fn wanted(scene: &Scene<'_>) -> u16 {
 }
 
 fn small(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
-    let strip = cells(findings(scene.cluster, scene.now).len()).clamp(1, 2);
+    let strip = cells(attention::all(scene).len()).clamp(1, 2);
     let list = wanted(scene).min(area.height.saturating_sub(strip));
     let rest = area.height.saturating_sub(strip + list);
     let chart = if rest >= 8 { 5 } else { rest.min(5) };
@@ -62,7 +61,7 @@ fn normal(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         attention::newest(scene, frame, right);
     } else {
         let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(middle);
-        let found = cells(findings(scene.cluster, scene.now).len()).max(1) + 2;
+        let found = cells(attention::all(scene).len()).max(1) + 2;
         let halves = [Constraint::Length(found), Constraint::Min(3)];
         let [upper, lower] = Layout::vertical(halves).areas(left);
         attention::pane(scene, frame, upper);

@@ -110,7 +110,14 @@ pub(crate) fn render(
         let text = Line::styled(table.empty.to_owned(), theme.tone(Tone::Muted));
         cell(frame, area, (1, 1, area.width.saturating_sub(1)), text, false);
     }
-    for (line, index) in window(table.rows, table.selected, body_height).enumerate() {
+    let shown = window(table.rows, table.selected, body_height);
+    if shown.len() < table.rows {
+        let text = format!(" {}-{} of {} ", shown.start + 1, shown.end, table.rows);
+        let width = number::cells(text.len()).min(area.width);
+        let at = Rect { x: area.right() - width, width, height: 1, ..area };
+        frame.render_widget(Line::styled(text, theme.tone(Tone::Warn)), at);
+    }
+    for (line, index) in shown.enumerate() {
         let y = 1 + number::cells(line);
         let built = row(index);
         let chosen = table.selected == Some(index);

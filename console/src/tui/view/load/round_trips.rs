@@ -22,7 +22,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let note = "ms, row to column".into();
     let frame_of = Panel { title: "Round trips", note, alarm: false };
     let inner = panel::render(frame, area, &frame_of, scene.theme);
-    let ids: Vec<NodeId> = scene.cluster.node_ids().into_iter().collect();
+    let ids: Vec<NodeId> = scene.cluster.nodes_by_name();
     let mut columns = vec![words("", 5, 0)];
     let fits = usize::from(inner.width.saturating_sub(7) / 6);
     let shown: Vec<NodeId> = ids.iter().take(fits).copied().collect();

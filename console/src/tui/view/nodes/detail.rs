@@ -7,7 +7,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use evenkeel_shared::heartbeat::{Load, PeerReport};
 use evenkeel_shared::ids::NodeId;
-use evenkeel_shared::view::NodeView;
+use evenkeel_shared::view::{NodeState, NodeView};
 
 use super::table::{phi_tone, state};
 use crate::tui::action::Screen;
@@ -129,6 +129,26 @@ fn judged(scene: &Scene<'_>, node: &NodeView, lines: &mut Vec<Line<'static>>) {
     lines.push(facts::plain(scene, "address", address));
     let holds = format!("{} shards of {} replicas", node.leaders, node.replicas);
     lines.push(facts::plain(scene, "leads", holds));
+    if_lost(scene, node, lines);
+}
+
+/// What its loss would do now, as the agents have computed it.
+fn if_lost(scene: &Scene<'_>, node: &NodeView, lines: &mut Vec<Line<'static>>) {
+    let revision = scene.cluster.view().map_or(0, |view| view.revision);
+    let known = scene.model.answers.foreseen.of(node.id, revision);
+    let gone = node.state == NodeState::Down;
+    let Some(known) = known.filter(|_| scene.model.held.is_none() && !gone) else { return };
+    let (lost, spare) = (known.quorum_lost.len(), known.no_spare.len());
+    let quorum = match lost {
+        0 => scene.ink("no quorum lost", Tone::Good),
+        _ => scene.ink(format!("{} without quorum", format::plural(lost, "shard")), Tone::Bad),
+    };
+    let rest = format!(
+        ", {} without a spare, {} moved",
+        format::plural(spare, "shard"),
+        format::plural(known.leaders_moved.len(), "leader")
+    );
+    lines.push(facts::fact(scene, "if lost", vec![quorum, scene.ink(rest, Tone::Muted)]));
 }
 
 fn figures(scene: &Scene<'_>, load: &Load, stale: bool, lines: &mut Vec<Line<'static>>) {

@@ -57,7 +57,7 @@ struct Nodes {
 }
 
 fn visible_nodes(scene: &Scene<'_>, width: u16) -> Nodes {
-    let all: Vec<NodeId> = scene.cluster.node_ids().into_iter().collect();
+    let all: Vec<NodeId> = scene.cluster.nodes_by_name();
     let room = width.saturating_sub(FIXED);
     let count = usize::from(room / (NODE_WIDTH_MIN + 1)).max(1);
     let first = scene.model.chosen.column.min(all.len().saturating_sub(count));
