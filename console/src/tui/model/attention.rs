@@ -85,7 +85,17 @@ fn shards(view: &ClusterView, found: &mut Vec<Finding>) {
         let text = format!("{what} can't be written: {}", format::some_of(&names, 5));
         found.push(Finding { tone: Tone::Bad, text });
     }
-    let hanging = list(ShardHealth::UnderReplicated).into_iter().filter_map(|shard| {
+    let under = list(ShardHealth::UnderReplicated);
+    if !under.is_empty() {
+        let names: Vec<String> = under.iter().map(|shard| shard.id.to_string()).collect();
+        let text = format!(
+            "{} with a copy missing: {}",
+            format::plural(names.len(), "shard"),
+            format::some_of(&names, 5)
+        );
+        found.push(Finding { tone: Tone::Info, text });
+    }
+    let hanging = under.into_iter().filter_map(|shard| {
         let voters = shard.replicas.iter().filter(|r| super::rows::is_whole_voter(r)).count();
         let all = shard.replicas.iter().filter(|r| super::rows::is_voter(r)).count();
         (all > 1 && voters == all / 2 + 1).then(|| shard.id.to_string())
@@ -117,8 +127,7 @@ fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, now: u64, found: &mu
     if let Some(phi) = phi.filter(|_| node.state == NodeState::Up) {
         say(Tone::Warn, format!("{name} phi {phi:.1} rising, suspect at {PHI_SUSPECT:.0}"));
     }
-    let seen = cluster.load(id, now).filter(|_| node.state != NodeState::Down);
-    let disk = seen.and_then(|seen| disk_share(seen.load));
+    let disk = cluster.load(id, now).and_then(|seen| disk_share(seen.load));
     if let Some(share) = disk.filter(|share| *share >= DISK_FULL) {
         say(Tone::Warn, format!("{name} disk {:.0}% full", share * 100.0));
     }

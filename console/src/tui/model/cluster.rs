@@ -126,6 +126,10 @@ impl Cluster {
             return Some(LoadSeen { load: &report.load, stale: false });
         }
         let node = self.node(id)?;
+        // What a dead node did last says nothing of what it does.
+        if matches!(node.state, NodeState::Down | NodeState::Unknown | NodeState::Left) {
+            return None;
+        }
         let heard = node.heard_ms.is_some_and(|ms| ms <= REPORT_STALE_MS);
         let stale = self.is_stale(now) || !heard;
         node.load.as_ref().map(|load| LoadSeen { load, stale })

@@ -81,6 +81,7 @@ impl Screen {
 
     /// Gives the terminal back and stops this process until the shell resumes it.
     pub(super) async fn suspend(&mut self) -> Result<()> {
+        self.terminal.show_cursor()?;
         release()?;
         // Resumed: what follows is a fresh terminal.
         stop_self()?;
@@ -92,6 +93,7 @@ impl Screen {
             EnableMouseCapture,
             EnableBracketedPaste
         )?;
+        self.terminal.hide_cursor()?;
         self.clear()
     }
 }

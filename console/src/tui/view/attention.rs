@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 
 use evenkeel_shared::view::NodeState;
 
@@ -66,7 +66,15 @@ pub(super) fn pane(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     if lines.is_empty() {
         lines.push(calm(scene));
     }
-    frame.render_widget(Paragraph::new(lines), inner);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+}
+
+/// Rows that the pane's findings take in so many cells.
+pub(super) fn rows(scene: &Scene<'_>, width: u16) -> u16 {
+    let width = usize::from(width).saturating_sub(2).max(8);
+    let rows =
+        all(scene).into_iter().map(|finding| (finding.text.chars().count() + 2).div_ceil(width));
+    crate::tui::number::cells(rows.sum::<usize>()).max(1)
 }
 
 /// The newest events, newest last.

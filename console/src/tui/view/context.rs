@@ -33,12 +33,17 @@ fn spans(scene: &Scene<'_>, width: u16) -> Vec<Span<'static>> {
         let before: String = input.value().chars().take(input.cursor()).collect();
         let after: String = input.value().chars().skip(input.cursor()).collect();
         let found = count(scene);
+        let hint = format!("   {found} found   Enter keeps, Esc drops");
+        // The end that is being written stays in sight.
+        let room = usize::from(width).saturating_sub(hint.len() + 12).max(8);
+        let skip = before.chars().count().saturating_sub(room);
+        let before: String = before.chars().skip(skip).collect();
         return vec![
             scene.ink("filter / ", Tone::Accent),
             Span::raw(before),
             scene.ink(glyphs.caret, Tone::Accent),
             Span::raw(after),
-            scene.ink(format!("   {found} found   Enter keeps, Esc drops"), Tone::Muted),
+            scene.ink(hint, Tone::Muted),
         ];
     }
     if let Some(Layer::GoTo { input, hint }) = model.layers.last() {

@@ -170,6 +170,11 @@ fn named(shards: &[ShardId]) -> String {
 }
 
 fn rung(scene: &Scene<'_>, dialog: &Dialog, harm: Harm, lines: &mut Vec<Line<'static>>) {
+    if let Choice::Mode(_) = dialog.choice {
+        let now = scene.cluster.view().map(|view| view.modes.cluster.to_string());
+        let text = format!("now it is {}", now.unwrap_or_else(|| "?".to_owned()));
+        lines.push(Line::from(scene.ink(text, Tone::Muted)));
+    }
     if let Some(choice) = choice(scene, dialog) {
         lines.push(choice);
         lines.push(Line::default());

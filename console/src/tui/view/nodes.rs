@@ -61,7 +61,7 @@ fn normal(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         attention::newest(scene, frame, right);
     } else {
         let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(middle);
-        let found = cells(attention::all(scene).len()).max(1) + 2;
+        let found = attention::rows(scene, left.width) + 2;
         let halves = [Constraint::Length(found), Constraint::Min(3)];
         let [upper, lower] = Layout::vertical(halves).areas(left);
         attention::pane(scene, frame, upper);

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use evenkeel_shared::view::{ReplicaRole, ReplicaState, ReplicaView, ShardView};
+use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::view::{NodeState, ReplicaRole, ReplicaState, ReplicaView, ShardView};
 
 use crate::tui::format;
 use crate::tui::model::rows;
@@ -139,6 +140,11 @@ fn next_leader(scene: &Scene<'_>, shard: &ShardView, lines: &mut Vec<Line<'stati
     }
 }
 
+/// A copy on a dead node comes back with it: it is not lost.
+fn is_down(scene: &Scene<'_>, node: NodeId) -> bool {
+    scene.cluster.node(node).is_some_and(|node| node.state == NodeState::Down)
+}
+
 fn replica_line(scene: &Scene<'_>, replica: &ReplicaView) -> Line<'static> {
     let (letter, tone) = theme::replica(replica.state);
     let word = match replica.state {
@@ -146,6 +152,7 @@ fn replica_line(scene: &Scene<'_>, replica: &ReplicaView) -> Line<'static> {
         ReplicaState::Follower => "follower",
         ReplicaState::Filling => "filling",
         ReplicaState::Leaving => "leaving",
+        ReplicaState::Lost if is_down(scene, replica.node) => "down",
         ReplicaState::Lost => "lost",
         ReplicaState::Unknown => "unknown",
         ReplicaState::Damaged => "damaged",

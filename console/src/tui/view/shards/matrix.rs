@@ -189,7 +189,7 @@ fn legend(scene: &Scene<'_>) -> Line<'static> {
         (ReplicaState::Follower, "follower, lag"),
         (ReplicaState::Filling, "filling"),
         (ReplicaState::Leaving, "leaving"),
-        (ReplicaState::Lost, "lost"),
+        (ReplicaState::Lost, "gone"),
         (ReplicaState::Unknown, "unknown"),
         (ReplicaState::Damaged, "damaged"),
     ];
