@@ -17,7 +17,11 @@ const CAPACITY_DEFAULT: u32 = 100;
 const CAPACITY_MAX: u32 = 10_000;
 /// The libraries speak of every message at info; of them only trouble is told. What tarpc calls an
 /// error is a caller whose deadline has passed, and says neither whose nor which.
-const LOG_DEFAULT: &str = "info,openraft=error,tarpc=off,fjall=warn,lsm_tree=warn";
+///
+/// A change of members that comes while another is under way is refused, and tried again by whoever
+/// asked for it: openraft calls that an error.
+const LOG_DEFAULT: &str =
+    "info,openraft=error,openraft::raft::api::management=off,tarpc=off,fjall=warn,lsm_tree=warn";
 const GRACE_DEFAULT: Duration = Duration::from_secs(60);
 /// Shorter, and the restart of a process would move data.
 const GRACE_MIN: Duration = Duration::from_secs(1);
