@@ -133,7 +133,9 @@ fn consensus_and_trees_are_named_only_in_the_store() {
                 !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
             })
         });
-        named && !source.is_in("agent/src/store")
+        // The log's filter calls a part of the library by its path, and uses nothing of it.
+        let filter = source.is("agent/src/config/check.rs") && line.contains("openraft=error");
+        named && !filter && !source.is_in("agent/src/store")
     });
     none("openraft and fjall stay in agent/src/store", &found);
 }
