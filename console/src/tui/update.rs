@@ -178,9 +178,12 @@ fn settle(model: &mut Model) {
     model.chosen.node.settle(&nodes);
     let shards = rows::shards(model);
     model.chosen.shard.settle(&shards);
-    let failovers: Vec<_> =
-        rows::failovers(model).into_iter().map(|incident| incident.key).collect();
-    model.chosen.failover.settle(&failovers);
+    // The journal is read through for it: once is enough.
+    if model.chosen.failover.key.is_none() {
+        let found = rows::failovers(model).into_iter().map(|incident| incident.key);
+        let failovers: Vec<_> = found.collect();
+        model.chosen.failover.settle(&failovers);
+    }
     let backups = rows::backups(model);
     model.chosen.backup.settle(&backups);
 }

@@ -74,10 +74,15 @@ pub(crate) struct Foreseen {
 impl Foreseen {
     /// The node to ask about now: the one whose answer is oldest. Agents remember what they were
     /// asked, for whoever confirms an act: they must not be made to forget it.
-    pub(crate) fn next(&mut self, nodes: &BTreeSet<NodeId>, now: u64) -> Option<NodeId> {
+    pub(crate) fn next(
+        &mut self,
+        nodes: impl FnOnce() -> BTreeSet<NodeId>,
+        now: u64,
+    ) -> Option<NodeId> {
         if self.asked.is_some_and(|at| now.saturating_sub(at) < FORESEE_EVERY_MS) {
             return None;
         }
+        let nodes = nodes();
         self.known.retain(|node, _| nodes.contains(node));
         let oldest = nodes.iter().min_by_key(|node| self.known.get(node).map(|heard| heard.at));
         self.asked = oldest.map(|_| now);
@@ -122,10 +127,10 @@ mod tests {
     fn nodes_take_turns_and_an_old_cluster_says_nothing_of_the_new_one() {
         let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
         let mut foreseen = Foreseen::default();
-        assert_eq!(foreseen.next(&nodes, 0), Some(NodeId(1)));
-        assert_eq!(foreseen.next(&nodes, 100), None, "not so often");
+        assert_eq!(foreseen.next(|| nodes.clone(), 0), Some(NodeId(1)));
+        assert_eq!(foreseen.next(|| nodes.clone(), 100), None, "not so often");
         foreseen.take(NodeId(1), Preflight { revision: 7, ..Preflight::default() }, 100);
-        assert_eq!(foreseen.next(&nodes, 2_000), Some(NodeId(2)));
+        assert_eq!(foreseen.next(|| nodes.clone(), 2_000), Some(NodeId(2)));
         assert!(foreseen.of(NodeId(1), 7).is_some() && foreseen.of(NodeId(1), 8).is_none());
     }
 

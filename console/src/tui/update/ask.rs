@@ -6,9 +6,9 @@ use evenkeel_shared::plan::PlanView;
 
 use crate::tui::Effect;
 use crate::tui::action::Screen;
+use crate::tui::model::Model;
 use crate::tui::model::clean::{self, scrub};
 use crate::tui::model::layer::Layer;
-use crate::tui::model::{Model, rows};
 
 /// The questions that are due. Nothing is asked while the past is shown, or nobody could answer.
 pub(super) fn due(model: &mut Model) -> Vec<Effect> {
@@ -18,19 +18,20 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
     }
     let now = model.now;
     if model.screen == Screen::Nodes && model.layers.is_empty() {
-        let nodes = model.live.node_ids();
-        let next = model.answers.foreseen.next(&nodes, now);
+        let Model { live, answers, .. } = model;
+        let next = answers.foreseen.next(|| live.node_ids(), now);
         effects.extend(next.map(|node| Effect::Foresee { node }));
     }
     match model.screen {
         Screen::Shards => {
-            let shard = model.chosen.shard.chosen(&rows::shards(model));
+            // Every report comes by here: no list is sorted for it.
+            let shard = model.chosen.shard.key;
             if let Some(shard) = shard.filter(|shard| model.answers.explained.is_due(*shard, now)) {
                 effects.push(Effect::Explain { shard });
             }
         }
         Screen::Nodes if matches!(model.layers.last(), Some(Layer::Detail)) => {
-            let node = model.chosen.node.chosen(&rows::nodes(model, Screen::Nodes));
+            let node = model.chosen.node.key;
             if let Some(node) = node.filter(|node| model.answers.judged.is_due(*node, now)) {
                 effects.push(Effect::Judge { node });
             }
