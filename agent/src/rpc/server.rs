@@ -104,10 +104,15 @@ impl Server {
 
     async fn connection(self, accepted: Accepted, mut places: Places) {
         let Accepted { stream, from, kept } = accepted;
-        let judged = hello::answer(stream, |hello| self.judge(hello, from, &mut places));
+        // As it was when the caller was judged: the services may be there a moment later.
+        let mut is_early = false;
+        let judged = hello::answer(stream, |hello| {
+            is_early = !self.services.initialized();
+            self.judge(hello, from, &mut places)
+        });
         let (hello, frames) = match judged.await {
             Ok(judged) => judged,
-            Err(error) => return self.tell(from, &error),
+            Err(error) => return self.tell(from, &error, is_early),
         };
         let Some(services) = self.services.get() else { return };
         // Only a lifeline is the thread's own affair.
@@ -136,7 +141,7 @@ impl Server {
             }
         };
         if let Err(error) = served {
-            self.tell(from, &error);
+            self.tell(from, &error, false);
         }
     }
 
@@ -169,8 +174,7 @@ impl Server {
     }
 
     /// Tells how a connection has ended, if the caller is to blame.
-    fn tell(&self, from: SocketAddr, error: &io::Error) {
-        let is_early = !self.services.initialized();
+    fn tell(&self, from: SocketAddr, error: &io::Error, is_early: bool) {
         match error.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::TimedOut => {
                 self.strangers.complain(from, &error.to_string());
