@@ -25,6 +25,8 @@ pub mod score;
 pub mod slow;
 pub mod view;
 
+mod by_node;
+
 #[cfg(test)]
 pub(crate) mod large;
 #[cfg(test)]

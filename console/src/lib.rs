@@ -8,5 +8,6 @@ pub mod tui;
 
 mod clock;
 mod drill;
+mod policy;
 mod random;
 mod signals;

@@ -32,6 +32,7 @@ fn console(options: ConsoleOptions) -> futures::future::BoxFuture<'static, ExitC
             addresses: options.seeds,
             record: options.record,
             replay: options.replay,
+            present: options.present,
             ..tui::ConsoleOptions::default()
         };
         match tui::run(screen, Box::new(feed)).await {

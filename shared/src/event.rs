@@ -31,6 +31,24 @@ pub struct Event {
     pub took_us: Option<u64>,
 }
 
+/// What a restore's line ends with once all contents, built beside, were compared with the backup's
+/// hashes.
+pub const RESTORE_VERIFIED: &str = "contents are as in the backup, sealing what is served";
+const RESTORE_OF: &str = "restore of ";
+
+/// What a line says of how far the restore of a backup is.
+pub fn restore_line(backup: &str, how_far: &str) -> String {
+    format!("{RESTORE_OF}{backup}: {how_far}")
+}
+
+impl Event {
+    /// The backup whose contents were found to be right when it was restored, if the line says so.
+    pub fn verifies(&self) -> Option<&str> {
+        let line = Some(&self.what).filter(|_| self.kind == EventKind::Restore)?;
+        line.strip_prefix(RESTORE_OF)?.strip_suffix(RESTORE_VERIFIED)?.strip_suffix(": ")
+    }
+}
+
 /// What kind of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

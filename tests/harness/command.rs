@@ -53,7 +53,8 @@ pub fn executable() -> &'static Path {
 pub fn toy_console() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
-        built(&["--package", "evenkeel", "--example", "sim_console"]).join("examples/sim_console")
+        // Of the package alone, its dependencies would have other features and be built anew.
+        built(&["--workspace", "--example", "sim_console"]).join("examples/sim_console")
     })
 }
 

@@ -135,6 +135,104 @@ fn a_backup_is_made_and_restored_and_the_session_is_looked_at_again() {
     see(&terminal, &["name a file that is not there yet"]);
 }
 
+/// The word that follows a node's name on its row.
+fn state_of(text: &str, node: &str) -> Option<String> {
+    let row = text.lines().find(|line| {
+        let row = line.trim_start_matches(['│', '▸', ' ']);
+        row.starts_with(&format!("{node} "))
+    })?;
+    let states = ["UP", "DOWN", "SUSPECT", "SLOW", "UNKNOWN", "JOINING", "DRAINING", "MAINT"];
+    row.split_whitespace().find(|word| states.contains(word)).map(str::to_owned)
+}
+
+/// Seconds that the console remembers, as its charts say.
+fn remembered(text: &str) -> Option<u32> {
+    let seconds = text.split("last ").nth(1)?.split('s').next()?;
+    seconds.parse().ok()
+}
+
+#[test]
+fn two_consoles_and_the_command_line_agree() {
+    let mut cluster = drilled();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let addresses = cluster.addresses();
+    let console = |agent: usize, words: &[&str]| {
+        let words = [&["--connect", &addresses[agent]], words].concat();
+        Terminal::start(&words, (120, 36), folder.path())
+    };
+    let mut first = console(0, &["--write"]);
+    let mut second = console(2, &["--present"]);
+    for terminal in [&first, &second] {
+        see(terminal, &["● OK", "3/3 nodes"]);
+    }
+    cluster.agents[1].kill();
+    for terminal in [&first, &second] {
+        see(terminal, &["DOWN", "2/3 nodes"]);
+    }
+    see(&second, &["Presenting", "n2"]);
+    let at_death = first.wait("seconds are remembered", SOON, remembered);
+    let told = cluster.run(&["nodes", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    for node in ["n1", "n2", "n3"] {
+        let rows = told.as_array().expect("a list");
+        let row = rows.iter().find(|row| row["name"] == node).expect("every node is told");
+        let state = row["state"].as_str().map(str::to_uppercase);
+        for terminal in [&first, &second] {
+            terminal.wait(&format!("{node} is {state:?} there too"), SOON, |text| {
+                (state_of(text, node) == state).then_some(())
+            });
+        }
+    }
+
+    // What one of them sets, the other and the command line know.
+    first.press("P");
+    see(&first, &["it is started by", "Type cluster"]);
+    first.press("cluster\r");
+    for terminal in [&first, &second] {
+        see(terminal, &["FAILOVER"]);
+    }
+    first.press("S");
+    see(&first, &["Recovery policy", "rules.down"]);
+    first.press("jjjjh");
+    see(&first, &["< advise >", "was act"]);
+    first.press("\r");
+    see(&first, &["rules.down: act → advise", "y does it"]);
+    first.press("y");
+    let advises = || cluster.run(&["policy", "get"]).stdout.contains("down = \"advise\"");
+    first.wait("the policy is another one", SOON, |_| advises().then_some(()));
+    first.press("S");
+    see(&first, &["version 1 holds"]);
+    first.press("v");
+    see(&first, &["as built in", "was advise"]);
+    first.press("q");
+
+    // A stretch of what was seen, to be replayed by somebody else.
+    first.wait("the death is remembered", SOON, |text| {
+        (remembered(text)? > at_death + 1).then_some(())
+    });
+    first.press("e");
+    see(&first, &["save", "Enter writes it"]);
+    first.press("\r");
+    let saved = first.wait("the incident is written", SOON, |text| {
+        let line = text.lines().find(|line| line.contains("written to"))?;
+        let words = line.split_whitespace();
+        words
+            .map(|word| word.trim_end_matches(':'))
+            .find(|word| word.contains("/incidents/"))
+            .map(str::to_owned)
+    });
+    for terminal in [&mut first, &mut second] {
+        terminal.press("q");
+        assert_eq!(terminal.end(), 0);
+    }
+    let mut third = Terminal::start(&["--replay", &saved], (120, 36), folder.path());
+    see(&third, &["REPLAY"]);
+    third.press("L");
+    see(&third, &["n2", "DOWN", "2/3 nodes"]);
+    third.press("q");
+    assert_eq!(third.end(), 0);
+}
+
 #[test]
 fn a_console_that_panics_gives_the_terminal_back() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");

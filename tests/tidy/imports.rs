@@ -50,15 +50,16 @@ pub(crate) const CONSOLE: Table = Table {
     folder: "console/src",
     prefix: "crate::",
     rows: &[
-        ("cli", "shared clock random signals demo drill"),
+        ("cli", "shared clock random signals demo drill policy"),
         ("clock", ""),
         ("demo", "shared clock random signals cli"),
         ("drill", "shared clock random"),
         ("lib", "*"),
         ("main", "*"),
+        ("policy", "shared"),
         ("random", ""),
         ("signals", ""),
-        ("tui", "shared drill"),
+        ("tui", "shared drill policy"),
     ],
 };
 

@@ -80,16 +80,29 @@ impl Operator {
             let healed = self.order_drill(node.id, Drill::Heal, actor, by).await;
             match healed {
                 Ok(what) if what.is_empty() => None,
-                Ok(what) => Some(format!("{}: {what}", node.name)),
-                Err(error) => Some(format!("{}: not reached ({error})", node.name)),
+                Ok(what) => Some(Ok(format!("{}: {what}", node.name))),
+                Err(error) => Some(Err(format!("{} ({error})", node.name))),
             }
         });
-        let healed = futures::future::join_all(healed).await;
-        let healed: Vec<String> = healed.into_iter().flatten().collect();
-        if healed.is_empty() {
-            return Ok("no drill was under way".to_owned());
+        let healed = futures::future::join_all(healed).await.into_iter().flatten();
+        let (mut ended, mut unreached) = (Vec::new(), Vec::new());
+        for one in healed {
+            match one {
+                Ok(what) => ended.push(what),
+                Err(whom) => unreached.push(whom),
+            }
         }
-        Ok(format!("ended: {}", healed.join("; ")))
+        let ended = match ended.as_slice() {
+            [] => "no drill was ended".to_owned(),
+            ended => format!("ended: {}", ended.join("; ")),
+        };
+        Ok(match unreached.as_slice() {
+            [] => ended,
+            whom => format!(
+                "NOT REACHED: {}, where a drill goes on until its time is over; {ended}",
+                whom.join(", ")
+            ),
+        })
     }
 
     /// Does something to this process, as another agent or a script asks.

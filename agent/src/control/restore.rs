@@ -7,7 +7,7 @@ use std::time::Duration;
 use evenkeel_shared::backup::{BackupKind, Manifest, ShardImage};
 use evenkeel_shared::command::Command;
 use evenkeel_shared::error::StoreError;
-use evenkeel_shared::event::{EventKind, Severity};
+use evenkeel_shared::event::{EventKind, RESTORE_VERIFIED, Severity, restore_line};
 use evenkeel_shared::ids::{IntentId, ShardId};
 use evenkeel_shared::service::peer::LeaderOrder;
 use evenkeel_shared::version::Hlc;
@@ -236,7 +236,7 @@ impl Drive<'_> {
     }
 
     async fn go(&self, to: IntentPhase) -> Result<(), StoreError> {
-        let what = format!("restore: {}", words(&to));
+        let what = self.line(words(&to));
         let (intent, from) = (self.intent.id, self.intent.phase.clone());
         let command = SystemCommand::AdvanceIntent { intent, from, to };
         self.operator.system.change(command, self.by).await?;
@@ -247,7 +247,7 @@ impl Drive<'_> {
     async fn end(&self, drop: Vec<ShardId>) -> Result<(), StoreError> {
         let command = SystemCommand::EndIntent { intent: self.intent.id, drop };
         self.operator.system.change(command, self.by).await?;
-        self.write(Severity::Info, "restore: taken back".to_owned(), String::new());
+        self.write(Severity::Info, self.line("taken back"), String::new());
         Ok(())
     }
 
@@ -260,8 +260,13 @@ impl Drive<'_> {
         let to = IntentPhase::Failed(why.clone());
         let command = SystemCommand::AdvanceIntent { intent: self.intent.id, from, to };
         if self.operator.system.change(command, self.by).await.is_ok() {
-            self.write(Severity::Alarm, "restore failed".to_owned(), why);
+            self.write(Severity::Alarm, self.line("failed"), why);
         }
+    }
+
+    fn line(&self, how_far: &str) -> String {
+        let IntentKind::Restore { backup, .. } = &self.intent.kind;
+        restore_line(backup, how_far)
     }
 
     fn write(&self, severity: Severity, what: String, why: String) {
@@ -285,7 +290,7 @@ pub(super) async fn read_manifest(archive: &str, backup: &str) -> Result<Manifes
 fn words(phase: &IntentPhase) -> &'static str {
     match phase {
         IntentPhase::Building => "filling new shards beside",
-        IntentPhase::Sealing => "contents are as in the backup, sealing what is served",
+        IntentPhase::Sealing => RESTORE_VERIFIED,
         IntentPhase::Opening => "the map names the new shards, opening them",
         IntentPhase::Complete => "complete; accept it or undo it",
         IntentPhase::UndoSealing => "undo: sealing the restored shards",

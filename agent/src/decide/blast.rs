@@ -130,6 +130,12 @@ impl World<'_> {
         if !unled.is_empty() {
             flight.refused = Some(format!("no leader for {}", listed(&unled)));
         }
+        if !archive.starts_with('/') {
+            flight.refused = Some(format!(
+                "{archive:?} does not begin with /: each agent would write it below the folder that \
+                 it was started in"
+            ));
+        }
         flight.notes.push("reads and writes go on meanwhile".to_owned());
         flight
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::view::{ClusterFacts, ZoneRule};
 
+use super::by_node::ByNode;
 use super::facts::{Observed, takes_more};
 
 /// A node that may be given copies.
@@ -45,17 +46,17 @@ pub struct Spread {
 
 /// The nodes that may be given copies, with the data copies that each should hold now.
 pub fn candidates(facts: &ClusterFacts, observed: &Observed) -> Vec<Candidate> {
-    let mut held: BTreeMap<NodeId, u32> = BTreeMap::new();
+    let mut held: ByNode<u32> = facts.nodes.keys().map(|node| (*node, 0)).collect();
     for shard in facts.shards.values().filter(|shard| !shard.id.is_system()) {
         // In the order of their nodes: a new copy beside a lost one counts once.
         let mut before = None;
         for node in shard.replicas.keys().map(|copy| copy.node()) {
             if before.replace(node) != Some(node) {
-                *held.entry(node).or_default() += 1;
+                *held.get_or(node, 0) += 1;
             }
         }
     }
-    let holds = |node: NodeId| held.get(&node).copied().unwrap_or(0);
+    let holds = |node: NodeId| held.get(node).copied().unwrap_or(0);
     let takers = facts.nodes.values().filter(|node| takes_more(node, observed));
     takers
         .map(|node| Candidate {

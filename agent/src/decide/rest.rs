@@ -3,13 +3,12 @@
 //!
 //! Invariant: for a shard at rest repair has no step and no complaint.
 
-use std::collections::BTreeSet;
-
 use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::view::{
     ClusterFacts, NodeIntent, NodeState, ReplicaRole, ShardFacts, ShardPhase,
 };
 
+use super::by_node::ByNode;
 use super::facts::{Observed, ShardObserved, wanted};
 
 /// Every shard of the facts that is observed, with what is: both sides go in order of their ids.
@@ -48,21 +47,21 @@ impl<'a> Shards<'a> {
 struct AtRest<'a> {
     facts: &'a ClusterFacts,
     /// Nodes that are UP and to serve.
-    well: BTreeSet<NodeId>,
+    well: ByNode<()>,
 }
 
 impl<'a> AtRest<'a> {
     fn new(facts: &'a ClusterFacts, observed: &Observed) -> Self {
         let serves = facts.nodes.values().filter(|node| node.intent == NodeIntent::Serve);
         let up = serves.filter(|node| observed.state(node.id) == NodeState::Up);
-        Self { facts, well: up.map(|node| node.id).collect() }
+        Self { facts, well: up.map(|node| (node.id, ())).collect() }
     }
 
     /// Whether a data shard has exactly the copies that it should, all of them on nodes that are
     /// well.
     fn holds(&self, shard: &ShardFacts, seen: &ShardObserved) -> bool {
         let voters = &seen.voters;
-        let is_well = |node: NodeId| self.well.contains(&node);
+        let is_well = |node: NodeId| self.well.get(node).is_some();
         !shard.id.is_system()
             && seen.unfit.is_empty()
             && seen.learners.is_empty()

@@ -30,6 +30,8 @@ pub struct ConsoleOptions {
     pub record: Option<PathBuf>,
     /// A recording to look at in the place of a cluster.
     pub replay: Option<PathBuf>,
+    /// Whether large figures are shown, for an audience.
+    pub present: bool,
     /// The demo's own load, when a demo opened this console.
     pub load: Option<Arc<LoadStats>>,
 }
@@ -72,6 +74,7 @@ pub enum Colours {
 
 /// Flags of the console; they also stand without the word `console`.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct ConsoleArguments {
     /// Only watch: harmful acts stay locked
     #[arg(long, conflicts_with = "write")]
@@ -85,6 +88,9 @@ pub(crate) struct ConsoleArguments {
     /// The colours
     #[arg(long, value_name = "COLOURS", default_value = "auto")]
     theme: Colours,
+    /// Large figures and captions over every screen, for an audience
+    #[arg(long)]
+    present: bool,
     /// Record what is heard into this file, to be looked at with --replay
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -110,6 +116,7 @@ impl ConsoleArguments {
             colours: self.theme,
             record,
             replay,
+            present: self.present,
             load: None,
         }
     }

@@ -2,8 +2,6 @@
 //!
 //! A version is set in the place of the one that was looked at: whoever comes later is told.
 
-mod text;
-
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -11,6 +9,8 @@ use evenkeel_shared::limits::POLICY_BYTES_MAX;
 use evenkeel_shared::preflight::Action;
 use evenkeel_shared::view::{ClusterView, PolicyVersion, Recovery, RecoveryChange};
 use serde::Serialize;
+
+use crate::policy as text;
 
 use super::act::{self, Override, Wish};
 use super::session::Operator;

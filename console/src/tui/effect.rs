@@ -35,6 +35,8 @@ pub enum Effect {
     },
     /// Ask what the controller does and would do; answered with `Message::Planned`.
     Plan,
+    /// Ask what operators have declared of recovery; answered with `Message::Declared`.
+    Declared,
     /// Ask what a drill would do; answered with `Message::Briefed`.
     BriefDrill {
         /// Its name.
@@ -53,6 +55,13 @@ pub enum Effect {
     Copy(String),
     /// Write the screen, as it is, to a file.
     Export,
+    /// Write what is remembered between two times to a file of its own.
+    SaveIncident {
+        /// From, in milliseconds since 1970.
+        from: u64,
+        /// To.
+        to: u64,
+    },
     /// Add a second to the recording.
     Record(Box<crate::tui::recording::Second>),
     /// Clear the terminal and draw everything again.

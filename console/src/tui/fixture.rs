@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel_shared::event::{Event, EventKind, Severity};
+use evenkeel_shared::event::{Event, EventKind, RESTORE_VERIFIED, Severity, restore_line};
 use evenkeel_shared::explain::Phases;
 use evenkeel_shared::heartbeat::{Load, PeerReport, Report};
 use evenkeel_shared::ids::{Epoch, Incarnation, IntentId, KeyspaceId, NodeId, ReplicaId, ShardId};
@@ -221,6 +221,10 @@ impl World {
         };
         let started = Hlc::from_unix_ms(self.now);
         let (id, cause) = (IntentId(7), "operator on console".into());
+        for how_far in [RESTORE_VERIFIED, "complete; accept it or undo it"] {
+            let line = (restore_line(backup, how_far), "operator on console");
+            self.tell(EventKind::Restore, Severity::Info, (None, None), line);
+        }
         self.intents = vec![Intent { id, kind, phase: IntentPhase::Complete, cause, started }];
     }
 

@@ -9,6 +9,7 @@ use ratatui::layout::{Position, Rect};
 use evenkeel_shared::ids::{NodeId, ShardId};
 
 use super::action::{Command, Screen};
+use super::model::attention::About;
 use super::model::journal::EventKey;
 
 /// Something that can be clicked.
@@ -34,6 +35,8 @@ pub(crate) enum Target {
     Command(Command),
     /// A count of the header: the screen that lists what it counts, and the filter.
     Counted(Screen, &'static str),
+    /// A sentence of what deserves a look.
+    Finding(About),
     /// A place of the scrubber: a moment.
     Moment(u64),
 }

@@ -130,6 +130,12 @@ impl Feed for LiveFeed {
                         .await;
                     Message::Planned(plan.map(Box::new))
                 }
+                Effect::Declared => {
+                    let declared = inner
+                        .ask(|admin, by| async move { admin.recovery(by.context()).await.map(Ok) })
+                        .await;
+                    Message::Declared(declared.map(Box::new))
+                }
                 Effect::BriefDrill { name } => return inner.drills.brief(name).await,
                 Effect::Drill { name, brief } => {
                     let actor = format!("drill {name}, console of {}", operator_name());

@@ -9,7 +9,7 @@ use evenkeel_shared::heartbeat::Report;
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::plan::PlanView;
 use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
-use evenkeel_shared::view::ClusterView;
+use evenkeel_shared::view::{ClusterView, Recovery};
 
 use super::hits::Hit;
 
@@ -90,6 +90,8 @@ pub enum Message {
     },
     /// The answer to [`crate::tui::Effect::Plan`].
     Planned(Result<Box<PlanView>, AdminError>),
+    /// The answer to [`crate::tui::Effect::Declared`].
+    Declared(Result<Box<Recovery>, AdminError>),
     /// Where the screen was written to, or why it was not.
     Exported(Result<String, String>),
     /// The answer to [`crate::tui::Effect::BriefDrill`].
@@ -132,6 +134,13 @@ pub enum DrillNews {
     },
     /// Something was seen.
     Line(String),
+    /// A shard took no writes for so long, as the drill's own writers saw it.
+    Outage {
+        /// Which.
+        shard: String,
+        /// How long, in microseconds.
+        took_us: u64,
+    },
     /// It is over.
     Done {
         /// Whether the hypothesis held.

@@ -13,6 +13,7 @@ pub(crate) mod cursor;
 pub(crate) mod dialog;
 pub(crate) mod drill;
 pub(crate) mod failovers;
+pub(crate) mod following;
 pub(crate) mod heat;
 pub(crate) mod held;
 pub(crate) mod history;
@@ -20,6 +21,8 @@ pub(crate) mod journal;
 pub(crate) mod layer;
 pub(crate) mod lock;
 pub(crate) mod palette;
+pub(crate) mod policy;
+pub(crate) mod presenting;
 pub(crate) mod ring;
 pub(crate) mod rows;
 pub(crate) mod track;
@@ -41,6 +44,7 @@ use answers::Answers;
 use cluster::Cluster;
 use cursor::Cursor;
 use drill::DrillRun;
+use following::Followed;
 use held::Held;
 use history::History;
 use journal::EventKey;
@@ -85,6 +89,8 @@ pub(crate) struct Model {
     pub(crate) sorts: BTreeMap<Screen, usize>,
     /// Events that matter less are hidden.
     pub(crate) severity: Severity,
+    /// The finding that was gone to last, by its place.
+    pub(crate) problem: Option<usize>,
     /// The drills that can be run.
     pub(crate) drills: Vec<DrillOffer>,
     /// The drill that runs, or the last one that ran.
@@ -93,12 +99,16 @@ pub(crate) struct Model {
     pub(crate) zoomed: bool,
     /// How much brighter the heatmap is than it would be.
     pub(crate) gain: i8,
+    /// Whether large figures are shown, for an audience.
+    pub(crate) present: bool,
     /// Whether harmful acts are let through.
     pub(crate) lock: Lock,
     /// The last thing worth saying.
     pub(crate) status: Option<Status>,
     /// Acts that were sent and not answered.
     pub(crate) pending: Vec<Pending>,
+    /// Acts that go on after their answer.
+    pub(crate) followed: Vec<Followed>,
     /// Which key means what.
     pub(crate) keys: Keymap,
     /// How things look.
@@ -173,13 +183,16 @@ impl Model {
             filters: BTreeMap::new(),
             sorts: BTreeMap::new(),
             severity: Severity::Info,
+            problem: None,
             drills: Vec::new(),
             drill: None,
             zoomed: false,
             gain: 0,
+            present: options.present,
             lock: Lock::new(options),
             status: None,
             pending: Vec::new(),
+            followed: Vec::new(),
             keys: Keymap::default(),
             theme,
             zone,

@@ -34,6 +34,16 @@ pub(crate) fn count(figure: f64) -> u64 {
     figure.max(0.0).round() as u64
 }
 
+/// The next larger of the offers, which are in order, or the next smaller one; the same at the end.
+pub(crate) fn next_of(offers: &[u64], now: u64, forward: bool) -> u64 {
+    let next = if forward {
+        offers.iter().find(|offer| **offer > now)
+    } else {
+        offers.iter().rfind(|offer| **offer < now)
+    };
+    next.copied().unwrap_or(now)
+}
+
 /// So many seconds, in milliseconds.
 pub(crate) fn round_seconds(seconds: usize) -> u64 {
     u64::try_from(seconds).unwrap_or(u64::MAX).saturating_mul(1_000)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 /// How the console is to start.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ConsoleOptions {
     /// Harmful actions stay locked whatever is pressed.
     pub read_only: bool,
@@ -21,6 +22,8 @@ pub struct ConsoleOptions {
     pub record: Option<PathBuf>,
     /// A recording to look at in the place of a cluster.
     pub replay: Option<PathBuf>,
+    /// Show large figures and captions for an audience.
+    pub present: bool,
     /// Addresses that are being dialled, shown until one answers.
     pub addresses: Vec<String>,
 }

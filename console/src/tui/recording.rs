@@ -1,8 +1,9 @@
 //! Recordings: a file of seconds, each checksummed, that can be looked at like the past in memory.
 //!
 //! A recording that ends in the middle of a second, because its console was killed, or is damaged
-//! there, is whole up to there. Format 1: the line `evenkeel recording 1`, then for each second its length and the CRC-32
-//! of its bytes (both 32 bit, little-endian) and the bytes.
+//! there, is whole up to there. Format 2: the line `evenkeel recording 2`, then for each second its
+//! length and the CRC-32 of its bytes (both 32 bit, little-endian) and the bytes, in which parts are
+//! packed by LZ4.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 
@@ -13,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::model::history::{History, Moment};
 use super::model::journal::Journal;
 
-const FIRST_LINE: &str = "evenkeel recording 1";
+const FIRST_LINE: &str = "evenkeel recording 2";
+/// How those of earlier versions begin, whose parts are not packed.
+const EARLIER: &[u8] = b"evenkeel recording 1\n";
 /// No second is longer: a length beyond it is damage.
 const SECOND_MAX: u32 = 256 << 20;
 
@@ -55,6 +58,9 @@ pub fn read(file: impl Read) -> io::Result<Recording> {
     let mut file = BufReader::new(file);
     let mut first = Vec::new();
     file.by_ref().take(64).read_until(b'\n', &mut first)?;
+    if first == EARLIER {
+        return Err(damaged("it was made by an earlier evenkeel, which alone can play it"));
+    }
     if first != format!("{FIRST_LINE}\n").into_bytes() {
         let hint = format!("it does not begin with \"{FIRST_LINE}\": make one with --record FILE");
         return Err(damaged(&hint));

@@ -136,6 +136,10 @@ async fn carry_out(
             let written = Files::export(screen.last_frame());
             update(model, Message::Exported(written));
         }
+        Effect::SaveIncident { from, to } => {
+            let seconds = model.history.seconds(from, to, &model.live.journal);
+            update(model, Message::Exported(files::incident(seconds, from)));
+        }
         Effect::Record(second) => {
             let recorded = Message::Recorded(files.record(&second));
             let wanted = urgency(model, &recorded);
@@ -151,6 +155,7 @@ async fn carry_out(
         }
         acts @ (Effect::Preflight { .. }
         | Effect::Act { .. }
+        | Effect::Declared
         | Effect::BriefDrill { .. }
         | Effect::Drill { .. }
         | Effect::EndDrill) => feed.perform(acts),

@@ -1,7 +1,9 @@
 //! What the console does with keys and messages, how every screen looks, and that no size breaks
 //! it.
 
+mod acts;
 mod anywhere;
+mod draw;
 mod everything;
 mod keys;
 mod past;
@@ -78,7 +80,10 @@ impl Stage {
 
     /// Whether a harmful act lies open, to be confirmed.
     pub(super) fn is_asking(&self) -> bool {
-        self.model.layers.iter().any(|layer| matches!(layer, Layer::Dialog(_) | Layer::Drill(_)))
+        self.model
+            .layers
+            .iter()
+            .any(|layer| matches!(layer, Layer::Dialog(_) | Layer::Drill(_) | Layer::Policy(_)))
     }
 
     /// Every connection is lost, and time goes on.

@@ -4,10 +4,12 @@ mod acts;
 mod ask;
 mod dialog;
 mod drill;
+mod following;
 mod keys;
 mod mouse;
 mod navigate;
 mod palette;
+mod policy;
 mod time;
 
 use evenkeel_shared::error::AdminError;
@@ -91,6 +93,7 @@ fn take(model: &mut Model, message: Message) -> Vec<Effect> {
             let result = result.map(ask::clean_plan).map_err(|error| clean::error(&error));
             model.answers.plan.take((), result, model.now);
         }
+        Message::Declared(result) => policy::declared(model, result),
         Message::Exported(Ok(path)) => {
             model.say(Tone::Good, format!("written to {}", clean::text(&path)));
         }
@@ -119,6 +122,7 @@ fn tick(model: &mut Model, now: u64) -> Vec<Effect> {
         }
     }
     time::tick(model);
+    following::tick(model);
     let lock = model.lock.at(now);
     if lock != model.lock {
         model.lock = lock;
@@ -150,6 +154,9 @@ fn acted(model: &mut Model, action: Action, result: Result<Outcome, AdminError>)
         Some(place) => model.pending.remove(place).what,
         None => crate::tui::model::acts::title(model, &action),
     };
+    if matches!(&result, Err(error) if !matches!(error, AdminError::Unavailable { .. })) {
+        model.followed.retain(|followed| followed.action != action);
+    }
     match result {
         Ok(outcome) => {
             let what = clean::outcome(&outcome);
@@ -157,6 +164,7 @@ fn acted(model: &mut Model, action: Action, result: Result<Outcome, AdminError>)
             model.say(Tone::Good, format!("{what} ({})", format::micros(outcome.took_us)));
         }
         Err(AdminError::Unavailable { why }) => {
+            // It may go on: what is seen of it tells.
             let why = clean::text(&why);
             model.say(Tone::Warn, format!("{title}: outcome unknown, {why}"));
         }

@@ -21,6 +21,8 @@ mod load;
 mod nodes;
 mod palette;
 mod plan;
+mod policy;
+mod present;
 mod scrubber;
 mod shards;
 mod tiny;
@@ -132,6 +134,7 @@ fn draw(model: &Model, frame: &mut Frame<'_>, hits: &Hits) {
     });
     let [top, body, context, bottom] = Layout::vertical(rows).areas(area);
     header::render(&scene, frame, top);
+    let body = present::above(&scene, frame, body);
     draw_body(&scene, frame, body);
     context::render(&scene, frame, context);
     footer::render(&scene, frame, bottom);
@@ -143,8 +146,9 @@ fn draw(model: &Model, frame: &mut Frame<'_>, hits: &Hits) {
                 palette::render(&scene, frame, body, (input, *chosen));
             }
             Layer::Drill(open) => drill::choice(&scene, frame, body, open),
+            Layer::Policy(form) => policy::render(&scene, frame, body, form),
             Layer::Changes(scroll) => changes::render(&scene, frame, body, *scroll),
-            Layer::Detail | Layer::Filter { .. } | Layer::GoTo { .. } => {}
+            Layer::Detail | Layer::Filter { .. } | Layer::GoTo { .. } | Layer::Save { .. } => {}
         }
     }
 }

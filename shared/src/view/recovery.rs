@@ -2,6 +2,7 @@
 //! failover, what is taken out of the controller's hands. Kept in the system shard, in a row of its
 //! own. On disk: variants are only appended, and more of it takes another row.
 
+mod changes;
 mod policy;
 
 use std::collections::BTreeMap;

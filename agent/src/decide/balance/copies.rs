@@ -9,6 +9,7 @@ use evenkeel_shared::ids::{KeyspaceId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::view::{ClusterFacts, ShardFacts, ZoneRule};
 
 use super::gain;
+use crate::decide::by_node::ByNode;
 use crate::decide::facts::{Observed, ShardObserved, name};
 use crate::decide::placement::{Candidate, candidates, share};
 use crate::decide::plan::{Step, StepKind};
@@ -41,13 +42,13 @@ struct Holdings<'a> {
     facts: &'a ClusterFacts,
     rules: BTreeMap<KeyspaceId, ZoneRule>,
     /// Every node's zone, by a number.
-    zones: BTreeMap<NodeId, usize>,
+    zones: ByNode<usize>,
     /// The zones of those that take copies.
     open: BTreeSet<usize>,
     /// Those that take copies, whoever holds least first.
     held: Vec<Held>,
     /// The most that a copy on a node could gain by evenness; `None`: it stays.
-    gains: BTreeMap<NodeId, Option<u64>>,
+    gains: ByNode<Option<u64>>,
 }
 
 /// The copies that would be moved, at most so many; none of the shards in `moved`.
@@ -80,15 +81,16 @@ impl<'a> Holdings<'a> {
             let next = numbers.len();
             (node.id, *numbers.entry(node.zone.as_str()).or_insert(next))
         });
-        let zones: BTreeMap<NodeId, usize> = zones.collect();
+        let zones: ByNode<usize> = zones.collect();
         let held = candidates(facts, observed).into_iter().filter_map(|candidate| {
             let Candidate { node, capacity, holds, .. } = candidate;
-            Some(Held { node, zone: *zones.get(&node)?, holds, capacity })
+            Some(Held { node, zone: *zones.get(node)?, holds, capacity })
         });
         let held: Vec<Held> = held.collect();
         let open = held.iter().map(|node| node.zone).collect();
         let rules = facts.keyspaces.keys().map(|id| (*id, facts.promise(*id).zones)).collect();
-        let mut holdings = Self { facts, rules, zones, open, held, gains: BTreeMap::new() };
+        let gains = ByNode::from_iter([]);
+        let mut holdings = Self { facts, rules, zones, open, held, gains };
         holdings.order();
         holdings
     }
@@ -117,7 +119,7 @@ impl<'a> Holdings<'a> {
             for voter in &seen.voters {
                 let from = voter.node();
                 // Whoever takes nothing gives nothing either: repair sees to it.
-                let Some(most) = self.gains.get(&from).copied() else { continue };
+                let Some(most) = self.gains.get(from).copied() else { continue };
                 let bound = (self.apart_at_most(rule, seen, *voter), most.unwrap_or(0));
                 let beaten = best.as_ref().is_some_and(|best| best.rank >= bound);
                 if bound == (0, 0) || beaten {
@@ -146,7 +148,7 @@ impl<'a> Holdings<'a> {
     }
 
     fn zone(&self, replica: ReplicaId) -> Option<usize> {
-        self.zones.get(&replica.node()).copied()
+        self.zones.get(replica.node()).copied()
     }
 
     /// By how much a copy could be less crowded anywhere.

@@ -9,6 +9,7 @@ use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::view::{ClusterFacts, ShardFacts};
 
 use super::gain;
+use crate::decide::by_node::ByNode;
 use crate::decide::facts::{Observed, ShardObserved, name, takes_more};
 use crate::decide::placement::share;
 use crate::decide::plan::{Step, StepKind};
@@ -26,9 +27,9 @@ struct Hop<'a> {
 struct Shares<'a> {
     facts: &'a ClusterFacts,
     /// Leaderships and capacity of each node.
-    of: BTreeMap<NodeId, (u32, u32)>,
+    of: ByNode<(u32, u32)>,
     /// Who may be given any.
-    takers: BTreeSet<NodeId>,
+    takers: ByNode<NodeId>,
 }
 
 /// The transfers that would even the leaderships, at most so many.
@@ -78,7 +79,7 @@ fn hops<'a>(
         let heirs = seen.voters.iter().copied().filter(|to| {
             *to != from
                 && worth(from.node(), to.node())
-                && shares.takers.contains(&to.node())
+                && shares.takers.get(to.node()).is_some()
                 && seen.caught_up(*to)
         });
         hops.extend(heirs.map(|to| Hop { shard: shard.id, seen, from, to }));
@@ -136,18 +137,18 @@ fn shortest<'a>(
 
 impl<'a> Shares<'a> {
     fn new(facts: &'a ClusterFacts, observed: &Observed) -> Self {
-        let mut of: BTreeMap<NodeId, (u32, u32)> =
+        let mut of: ByNode<(u32, u32)> =
             facts.nodes.values().map(|node| (node.id, (0, node.capacity))).collect();
         let data = observed.shards.iter().filter(|(shard, _)| !shard.is_system());
         for leader in data.filter_map(|(_, seen)| seen.leader) {
-            of.entry(leader.node()).or_insert((0, 1)).0 += 1;
+            of.get_or(leader.node(), (0, 1)).0 += 1;
         }
         let takers = facts.nodes.values().filter(|node| takes_more(node, observed));
-        Self { facts, of, takers: takers.map(|node| node.id).collect() }
+        Self { facts, of, takers: takers.map(|node| (node.id, node.id)).collect() }
     }
 
     fn of(&self, node: NodeId) -> (u32, u32) {
-        self.of.get(&node).copied().unwrap_or((0, 1))
+        self.of.get(node).copied().unwrap_or((0, 1))
     }
 
     fn gain(&self, from: NodeId, to: NodeId) -> Option<u64> {
@@ -156,14 +157,14 @@ impl<'a> Shares<'a> {
 
     /// Whether nobody leads so much more than another that giving one away keeps their order.
     fn are_even(&self) -> bool {
-        let takers = self.takers.iter().map(|node| self.of(*node));
+        let takers = self.takers.values().map(|node| self.of(*node));
         let least = takers.min_by_key(|(led, capacity)| share(led + 1, *capacity));
         least.is_none_or(|least| self.of.values().all(|much| gain(*much, least).is_none()))
     }
 
     fn take(&mut self, hop: &Hop<'_>) {
-        self.of.entry(hop.from.node()).or_insert((1, 1)).0 -= 1;
-        self.of.entry(hop.to.node()).or_insert((0, 1)).0 += 1;
+        self.of.get_or(hop.from.node(), (1, 1)).0 -= 1;
+        self.of.get_or(hop.to.node(), (0, 1)).0 += 1;
     }
 
     /// One hop of a chain as a step; the cause is that of the whole.

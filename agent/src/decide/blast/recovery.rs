@@ -77,6 +77,13 @@ impl World<'_> {
             flight.safer = Some("`evenkeel policy diff` with what holds now".to_owned());
         } else if let Err(why) = new.policy.check(self.facts) {
             flight.refused = Some(why);
+        } else {
+            let was = self.facts.recovery.policy().with_keyspaces(self.facts);
+            let changes = was.changes(&new.policy.clone().with_keyspaces(self.facts));
+            flight.notes.extend(changes);
+            if flight.notes.is_empty() {
+                flight.notes.push("nothing changes but the version".to_owned());
+            }
         }
         flight
     }

@@ -124,7 +124,8 @@ fn news(progress: Progress) -> Option<DrillNews> {
             DrillNews::Line(format!("{shard} {what}: {}", drill::phases_words(&phases)))
         }
         Progress::Outage { shard, outage, .. } if outage >= drill::TOLD => {
-            DrillNews::Line(format!("{shard} took no writes for {}", drill::measured(outage)))
+            let took_us = u64::try_from(outage.as_micros()).unwrap_or(u64::MAX);
+            DrillNews::Outage { shard: shard.to_string(), took_us }
         }
         Progress::Outage { .. } => return None,
         Progress::Note(text) => DrillNews::Line(text),

@@ -3,9 +3,10 @@
 
 use evenkeel_shared::fault::{Fault, Way};
 use evenkeel_shared::ids::{KeyspaceId, NodeId, ShardId};
+use evenkeel_shared::plan::StepStatus;
 use evenkeel_shared::preflight::Action;
 use evenkeel_shared::view::{
-    FailoverMode, IntentKind, IntentPhase, Maintenance, NodeState, RecoveryChange,
+    Decision, FailoverMode, IntentKind, IntentPhase, Maintenance, NodeState, RecoveryChange,
 };
 
 use super::dialog::DOWN_SECS_DEFAULT;
@@ -14,11 +15,18 @@ use super::{Model, rows};
 use crate::tui::action::{Command, Screen};
 use crate::tui::format;
 
+/// How long a word on a step of the plan counts, as that of `plan apply` does.
+const WORD_MS: u64 = 60 * 60 * 1_000;
 /// How long maintenance lasts unless it is ended.
 const MAINTAINED_MS: u64 = 60 * 60 * 1_000;
 
 /// Why a harmful command can't be begun now; the lock comes first.
 pub(crate) fn refusal(model: &Model, command: Command) -> Option<String> {
+    closed(model).or_else(|| target(model, command).err().map(str::to_owned))
+}
+
+/// Why nothing harmful can be begun at all.
+pub(crate) fn closed(model: &Model) -> Option<String> {
     if model.replay {
         return Some("this is a recording: nothing can be done to it".into());
     }
@@ -34,10 +42,7 @@ pub(crate) fn refusal(model: &Model, command: Command) -> Option<String> {
     if !model.live.links.is_empty() && !model.live.is_connected() {
         return Some("no agent reachable".into());
     }
-    match target(model, command) {
-        Ok(_) => None,
-        Err(why) => Some(why.into()),
-    }
+    None
 }
 
 /// The act that a command means on what is chosen now.
@@ -57,6 +62,11 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
         Command::Switchover => Ok(Action::NodeSwitchover { node: node(model)? }),
         Command::Maintain => Ok(maintain(model, node(model)?)),
         Command::Mode => Ok(other_mode(model)),
+        Command::Apply => {
+            let waiting = waiting(model);
+            let step = waiting.first().ok_or("no step of the plan waits for a word")?;
+            Ok(decide(model, step.clone()))
+        }
         Command::AddCopy => {
             let shard = data_shard(model)?;
             let places = places(model, shard, false);
@@ -74,7 +84,8 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
             Err("one drill runs already: a ends it")
         }
         // Each step of a drill is an act of its own; this stands for them all.
-        Command::Heal | Command::Drill => Ok(Action::Heal),
+        // These have dialogs of their own; what they lead to is confirmed as every act.
+        Command::Heal | Command::Drill | Command::Policy => Ok(Action::Heal),
         Command::Evict => Ok(Action::Evict { node: node(model)? }),
         Command::Reinit => Ok(Action::Reinit { node: node(model)? }),
         Command::Failover => Ok(handover(model, shard(model)?)),
@@ -126,6 +137,24 @@ pub(crate) fn modes(model: &Model) -> Vec<(&'static str, FailoverMode)> {
     let is_now = |mode: FailoverMode| mode.to_string() == now.to_string();
     let others = all.into_iter().filter(|(_, mode)| !is_now(*mode));
     others.collect()
+}
+
+/// The steps of the plan that wait for an operator's word.
+pub(crate) fn waiting(model: &Model) -> Vec<String> {
+    let heard = model.answers.plan.about(()).and_then(|heard| heard.value.as_ref().ok());
+    let steps = heard.map_or(&[][..], |plan| &plan.steps);
+    let waits = |status| matches!(status, StepStatus::Advised | StepStatus::Held);
+    steps.iter().filter(|step| waits(step.status)).map(|step| step.name.clone()).collect()
+}
+
+/// An operator's word that a step be done.
+pub(crate) fn decide(model: &Model, step: String) -> Action {
+    let decision = Decision {
+        go: true,
+        by: "an operator at the console".to_owned(),
+        until_unix_ms: model.now.saturating_add(WORD_MS),
+    };
+    Action::Recover(RecoveryChange::Decide { step, decision: Some(decision) })
 }
 
 fn other_mode(model: &Model) -> Action {
@@ -199,6 +228,8 @@ pub(crate) fn name(model: &Model, action: &Action) -> String {
         | Action::ReplicaAdd { shard, .. }
         | Action::ReplicaRemove { shard, .. } => shard.to_string(),
         Action::Recover(RecoveryChange::SetMode { .. }) => "cluster".into(),
+        Action::Recover(RecoveryChange::SetPolicy { .. }) => "policy".into(),
+        Action::Recover(RecoveryChange::Decide { step, .. }) => step.clone(),
         Action::Recover(_) | Action::RecoverQuorum { .. } => "recovery".into(),
         Action::Backup { .. } => "backup".into(),
         Action::Restore { backup, .. } => backup.clone(),
@@ -256,6 +287,8 @@ pub(crate) fn title(model: &Model, action: &Action) -> String {
         }
         Action::Recover(RecoveryChange::Maintain { .. }) => format!("maintain {name}"),
         Action::Recover(RecoveryChange::SetMode { mode, .. }) => format!("failover is {mode}"),
+        Action::Recover(RecoveryChange::Decide { step, .. }) => format!("do step {step}"),
+        Action::Recover(RecoveryChange::SetPolicy { .. }) => "set the recovery policy".into(),
         Action::Recover(_) => "declare something of recovery".into(),
         Action::Drain { undo: false, .. } => format!("drain {name}"),
         Action::Drain { undo: true, .. } => format!("stop draining {name}"),

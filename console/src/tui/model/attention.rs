@@ -1,13 +1,15 @@
 //! What deserves a look, worst first: the agents' verdicts put into sentences.
 
-use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::view::{
-    ClusterView, FailoverMode, IntentKind, IntentPhase, NodeState, ShardHealth, ShardPhase,
-    ShardView,
+    ClusterView, FailoverMode, IntentKind, IntentPhase, NodeState, NodeView, ShardHealth,
+    ShardPhase, ShardView,
 };
 
+use super::Model;
 use super::cluster::Cluster;
 use crate::tui::LinkState;
+use crate::tui::action::Screen;
 use crate::tui::format;
 use crate::tui::theme::Tone;
 
@@ -27,15 +29,56 @@ pub(crate) struct Finding {
     pub(crate) tone: Tone,
     /// In words.
     pub(crate) text: String,
+    /// What it is about.
+    pub(crate) about: About,
+}
+
+/// Where a sentence leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// Nowhere: it is about all of it.
+    All,
+    /// To a node.
+    Node(NodeId),
+    /// To a shard.
+    Shard(ShardId),
+    /// To a screen, with a filter.
+    Listed(Screen, &'static str),
+}
+
+/// The findings, and which node must not be lost now.
+pub(crate) fn all(model: &Model) -> Vec<Finding> {
+    let cluster = model.shown();
+    let mut found = findings(cluster, model.shown_at());
+    let Some(view) = cluster.view().filter(|_| model.held.is_none()) else { return found };
+    let foreseen = &model.answers.foreseen;
+    let lost = view.nodes.iter().filter(|node| node.state != NodeState::Down).filter_map(|node| {
+        let shards = foreseen.of(node.id, view.revision)?.quorum_lost.len();
+        (shards > 0).then_some((shards, node))
+    });
+    let mut lost: Vec<(usize, &NodeView)> = lost.collect();
+    lost.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
+    if let Some((most, node)) = lost.first() {
+        let others = match lost.len() - 1 {
+            0 => String::new(),
+            count => format!(", {count} more as much or less"),
+        };
+        let (name, shards) = (&node.name, format::plural(*most, "shard"));
+        let text = format!("losing {name} now would take the quorum of {shards}{others}");
+        let place = found.iter().filter(|finding| finding.tone == Tone::Bad).count();
+        found.insert(place, Finding { tone: Tone::Warn, text, about: About::Node(node.id) });
+        found.truncate(ATTENTION_MAX);
+    }
+    found
 }
 
 /// The findings, worst first.
-pub(crate) fn findings(cluster: &Cluster, now: u64) -> Vec<Finding> {
+fn findings(cluster: &Cluster, now: u64) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(stranger) = cluster.stranger {
         let text =
             format!("another cluster, {stranger}, answers at these addresses: it is not shown");
-        found.push(Finding { tone: Tone::Bad, text });
+        found.push(Finding { tone: Tone::Bad, text, about: About::All });
     }
     links(cluster, now, &mut found);
     if let Some(view) = cluster.view() {
@@ -67,11 +110,14 @@ fn links(cluster: &Cluster, now: u64, found: &mut Vec<Finding>) {
     if let Some((since, address, why)) = lost.max_by_key(|(since, ..)| *since) {
         let age = format::age(now.saturating_sub(since));
         let text = format!("no agent reachable for {age}: {address} {why}");
-        found.push(Finding { tone: Tone::Bad, text });
+        found.push(Finding { tone: Tone::Bad, text, about: About::All });
     }
 }
 
 fn shards(view: &ClusterView, found: &mut Vec<Finding>) {
+    let mut say = |tone, text, filter| {
+        found.push(Finding { tone, text, about: About::Listed(Screen::Shards, filter) });
+    };
     let list = |health| -> Vec<&ShardView> {
         // What a restore builds beside serves nobody yet.
         let shards = view.system.iter().chain(&view.shards);
@@ -83,7 +129,7 @@ fn shards(view: &ClusterView, found: &mut Vec<Finding>) {
         let names: Vec<String> = unavailable.iter().map(|shard| shard.id.to_string()).collect();
         let what = format::plural(names.len(), "shard");
         let text = format!("{what} can't be written: {}", format::some_of(&names, 5));
-        found.push(Finding { tone: Tone::Bad, text });
+        say(Tone::Bad, text, "unavailable");
     }
     let under = list(ShardHealth::UnderReplicated);
     if !under.is_empty() {
@@ -93,7 +139,7 @@ fn shards(view: &ClusterView, found: &mut Vec<Finding>) {
             format::plural(names.len(), "shard"),
             format::some_of(&names, 5)
         );
-        found.push(Finding { tone: Tone::Info, text });
+        say(Tone::Info, text, "under");
     }
     let hanging = under.into_iter().filter_map(|shard| {
         let voters = shard.replicas.iter().filter(|r| super::rows::is_whole_voter(r)).count();
@@ -104,7 +150,7 @@ fn shards(view: &ClusterView, found: &mut Vec<Finding>) {
     if !hanging.is_empty() {
         let what = format::plural(hanging.len(), "shard");
         let text = format!("{what} without a copy to spare: {}", format::some_of(&hanging, 5));
-        found.push(Finding { tone: Tone::Warn, text });
+        say(Tone::Warn, text, "under");
     }
 }
 
@@ -113,7 +159,7 @@ fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, now: u64, found: &mu
     let name = &node.name;
     let since = format::age(view.taken_unix_ms.saturating_sub(node.since_unix_ms));
     let why = if node.why.is_empty() { String::new() } else { format!(": {}", node.why) };
-    let mut say = |tone, text| found.push(Finding { tone, text });
+    let mut say = |tone, text| found.push(Finding { tone, text, about: About::Node(id) });
     match node.state {
         NodeState::Down => say(Tone::Bad, format!("{name} down {since}{why}")),
         NodeState::Suspect => say(Tone::Warn, format!("{name} suspected {since}{why}")),
@@ -144,7 +190,7 @@ fn modes(view: &ClusterView, found: &mut Vec<Finding>) {
             FailoverMode::Automatic | FailoverMode::Manual => String::new(),
         };
         let text = format!("failover of {whose} is {mode}{left}: nobody takes over by itself");
-        found.push(Finding { tone: Tone::Warn, text });
+        found.push(Finding { tone: Tone::Warn, text, about: About::All });
     };
     if !view.modes.cluster.elects(now) {
         say("all keyspaces", view.modes.cluster);
@@ -171,6 +217,6 @@ fn intents(view: &ClusterView, found: &mut Vec<Finding>) {
             IntentPhase::Failed(why) => (Tone::Bad, format!("restore of {backup} failed: {why}")),
             _ => (Tone::Info, format!("restore of {backup} under way")),
         };
-        found.push(Finding { tone, text });
+        found.push(Finding { tone, text, about: About::Listed(Screen::Backups, "") });
     }
 }

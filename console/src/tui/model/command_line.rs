@@ -17,7 +17,13 @@ pub(crate) fn of(model: &Model, action: &Action, harm: Option<Harm>) -> String {
         Some(Harm::None | Harm::Risk) => " --yes".to_owned(),
         None => String::new(),
     };
-    format!("evenkeel {}{consent}{}", words(model, action), connect(model))
+    let input = match action {
+        Action::Recover(RecoveryChange::SetPolicy { new, .. }) => {
+            format!(" <<'EOF'\n{}EOF\n", new.text)
+        }
+        _ => String::new(),
+    };
+    format!("evenkeel {}{consent}{}{input}", words(model, action), connect(model))
 }
 
 /// The command line that shows what is chosen.
@@ -148,7 +154,7 @@ fn declared(model: &Model, change: &RecoveryChange) -> String {
             Later::Switchover { shard, .. } => format!("shard switchover {} --in 1h", shard.0),
         },
         RecoveryChange::Unschedule { id } => format!("plan cancel {id}"),
-        RecoveryChange::SetPolicy { .. } => "policy set FILE".to_owned(),
+        RecoveryChange::SetPolicy { .. } => "policy set -".to_owned(),
         RecoveryChange::SetCopies { shard, .. } => format!("shard replica add {} NODE", shard.0),
     }
 }

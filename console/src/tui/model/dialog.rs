@@ -11,9 +11,10 @@ use tui_input::Input;
 
 /// How long a killed node stays down unless the operator says otherwise.
 pub(crate) const DOWN_SECS_DEFAULT: u32 = 10;
-/// What the arrows offer; the last is for good.
-pub(crate) const DOWN_SECS: [Option<u32>; 7] =
-    [Some(5), Some(10), Some(30), Some(60), Some(300), Some(900), None];
+/// What the arrows offer.
+pub(crate) const DOWN_SECS: [u64; 7] = [5, 10, 30, 60, 300, 900, FOR_GOOD];
+/// Longer than any time that can be typed.
+pub(crate) const FOR_GOOD: u64 = u64::MAX;
 
 /// One act on its way to be confirmed.
 #[derive(Clone, Debug)]
@@ -78,6 +79,8 @@ pub(crate) enum Choice {
         /// Why it can't be that one, or `None` where it can; absent until the agents have answered.
         verdicts: BTreeMap<NodeId, Option<String>>,
     },
+    /// Which step of the plan is done.
+    Step(Vec<String>),
     /// Who may start a failover.
     Mode(Vec<(&'static str, FailoverMode)>),
 }

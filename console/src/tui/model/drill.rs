@@ -3,6 +3,7 @@
 use evenkeel_shared::preflight::Harm;
 use tui_input::Input;
 
+use crate::tui::format;
 use crate::tui::message::{DrillBrief, DrillNews};
 
 /// Lines of a run that are kept; its verdict always is.
@@ -55,6 +56,10 @@ pub(crate) struct DrillRun {
     pub(crate) since: u64,
     /// What was seen, oldest first.
     pub(crate) lines: Vec<String>,
+    /// The longest that a shard took no writes, in microseconds, and which.
+    pub(crate) longest: Option<(u64, String)>,
+    /// When it was over.
+    pub(crate) over_at: Option<u64>,
     /// How it came out, and the verdict in lines.
     pub(crate) verdict: Option<(bool, Vec<String>)>,
     /// Whether it was told to end.
@@ -64,7 +69,16 @@ pub(crate) struct DrillRun {
 impl DrillRun {
     /// One that begins now.
     pub(crate) fn new(name: String, now: u64) -> Self {
-        Self { name, step: (0, 0), since: now, lines: Vec::new(), verdict: None, ending: false }
+        Self {
+            name,
+            step: (0, 0),
+            since: now,
+            lines: Vec::new(),
+            longest: None,
+            over_at: None,
+            verdict: None,
+            ending: false,
+        }
     }
 
     /// Whether it runs.
@@ -73,7 +87,7 @@ impl DrillRun {
     }
 
     /// Takes its news.
-    pub(crate) fn take(&mut self, news: DrillNews, clean: impl Fn(&str) -> String) {
+    pub(crate) fn take(&mut self, news: DrillNews, now: u64, clean: impl Fn(&str) -> String) {
         match news {
             DrillNews::Step { number, of, what, over } => {
                 self.step = (number, of);
@@ -81,7 +95,15 @@ impl DrillRun {
                 self.lines.push(format!("[{number}/{of}] {}{end}", clean(&what)));
             }
             DrillNews::Line(text) => self.lines.push(clean(&text)),
+            DrillNews::Outage { shard, took_us } => {
+                let shard = clean(&shard);
+                self.lines.push(format!("{shard} took no writes for {}", format::micros(took_us)));
+                if self.longest.as_ref().is_none_or(|(longest, _)| took_us > *longest) {
+                    self.longest = Some((took_us, shard));
+                }
+            }
             DrillNews::Done { passed, lines } => {
+                self.over_at = Some(now);
                 self.verdict = Some((passed, lines.iter().map(|line| clean(line)).collect()));
             }
         }

@@ -8,6 +8,7 @@ mod shape;
 
 use std::collections::VecDeque;
 
+use evenkeel_shared::event::Event;
 use evenkeel_shared::heartbeat::Report;
 use evenkeel_shared::view::{ClusterView, ShardView};
 
@@ -127,6 +128,35 @@ impl History {
         }
         cluster.journal = journal.until(moment.at);
         Some(cluster)
+    }
+
+    /// The seconds from one time to another, whole in themselves: for a recording of just these. The
+    /// first one brings the lines of the journal before it.
+    pub(crate) fn seconds(
+        &self,
+        from: u64,
+        to: u64,
+        journal: &Journal,
+    ) -> Vec<(Moment, Vec<Event>)> {
+        let (Some(first), Some(last)) = (self.place(from), self.place(to)) else {
+            return Vec::new();
+        };
+        let mut lines = journal.iter().map(|(_, line)| line.clone()).peekable();
+        let mut seconds = Vec::new();
+        for place in first..=last {
+            let mut moment = self.moments[place].clone();
+            if place == first {
+                moment.keep_shards(&self.shards(place), true);
+                let before = self.moments.range(..place).cloned();
+                moment = moment.after(before.reduce(|old, new| new.after(old)).unwrap_or_default());
+            }
+            let mut events = Vec::new();
+            while let Some(line) = lines.next_if(|line| line.unix_ms <= moment.at) {
+                events.push(line);
+            }
+            seconds.push((moment, events));
+        }
+        seconds
     }
 
     /// Every shard as it was: the last time that all were kept, and what has changed since.

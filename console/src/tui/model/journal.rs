@@ -63,6 +63,12 @@ impl Journal {
         Self { lines, unbounded: self.unbounded }
     }
 
+    /// When each backup was last found to be right by a restore, as far as the lines go back.
+    pub(crate) fn verified(&self) -> BTreeMap<&str, u64> {
+        let lines = self.lines.values();
+        lines.filter_map(|line| Some((line.verifies()?, line.unix_ms))).collect()
+    }
+
     /// The lines, oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&EventKey, &Event)> {
         self.lines.iter()

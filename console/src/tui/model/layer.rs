@@ -4,6 +4,7 @@ use tui_input::Input;
 
 use super::dialog::Dialog;
 use super::drill::DrillDialog;
+use super::policy::PolicyForm;
 
 /// One layer.
 #[derive(Clone, Debug)]
@@ -26,10 +27,19 @@ pub(crate) enum Layer {
         /// Why the last one was not understood.
         hint: Option<String>,
     },
+    /// The stretch of time to save.
+    Save {
+        /// The line being written.
+        input: Input,
+        /// Why the last one was not understood.
+        hint: Option<String>,
+    },
     /// The choice of a drill, and its confirmation.
     Drill(Box<DrillDialog>),
     /// What is different between the marked moment and the one that is shown, scrolled.
     Changes(u16),
+    /// The recovery policy, being changed.
+    Policy(Box<PolicyForm>),
     /// The filter's line, with what it was before.
     Filter {
         /// The line being written.

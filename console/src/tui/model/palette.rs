@@ -19,6 +19,10 @@ pub(crate) enum Entry {
     Node(NodeId),
     /// A shard, to be looked at.
     Shard(ShardId),
+    /// What a key does, on a node.
+    OnNode(&'static Binding, NodeId),
+    /// What a key does, on a shard.
+    OnShard(&'static Binding, ShardId),
 }
 
 /// One entry as it is listed.
@@ -49,6 +53,10 @@ pub(crate) fn found(model: &Model, letters: &str) -> Vec<Found> {
     if letters.is_empty() {
         return all.into_iter().take(ENTRIES_MAX).collect();
     }
+    let told = on_one(model, letters);
+    if !told.is_empty() {
+        return told;
+    }
     let pattern = Pattern::parse(letters, CaseMatching::Ignore, Normalization::Smart);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
@@ -62,6 +70,39 @@ pub(crate) fn found(model: &Model, letters: &str) -> Vec<Found> {
     }
     scored.sort_by_key(|(score, place, _)| (std::cmp::Reverse(*score), *place));
     scored.into_iter().take(ENTRIES_MAX).map(|(.., found)| found).collect()
+}
+
+/// Keys and what they are to be pressed on: `kill n4`, `failover s3`.
+fn on_one(model: &Model, letters: &str) -> Vec<Found> {
+    let Some((verb, name)) = letters.rsplit_once(char::is_whitespace) else { return Vec::new() };
+    let cluster = model.shown();
+    let named = |id: &NodeId| cluster.name(*id).eq_ignore_ascii_case(name);
+    let node = cluster.node_ids().into_iter().find(named);
+    let shards = cluster.view().into_iter().flat_map(|view| view.system.iter().chain(&view.shards));
+    let mut ids = shards.map(|shard| shard.id);
+    let shard = ids.find(|id| id.to_string().eq_ignore_ascii_case(name));
+    let refusal = acts::closed(model);
+    let mut found: Vec<(u32, Found)> = Vec::new();
+    for line in BINDINGS.iter().filter(|line| line.guard == Guard::Locked) {
+        let entry = match (node, shard) {
+            (Some(node), _) if line.screens.contains(&Screen::Nodes) => Entry::OnNode(line, node),
+            (_, Some(shard)) if line.screens.contains(&Screen::Shards) => {
+                Entry::OnShard(line, shard)
+            }
+            _ => continue,
+        };
+        let begins = u32::from(line.name.starts_with(&verb.to_lowercase()));
+        if let Some(score) = score(verb, line.name) {
+            let name = format!("{} {name}", line.name);
+            let about = line.help.to_owned();
+            found.push((
+                score + 1_000 * begins,
+                Found { entry, name, about, refusal: refusal.clone() },
+            ));
+        }
+    }
+    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    found.into_iter().map(|(_, found)| found).collect()
 }
 
 fn all(model: &Model) -> Vec<Found> {
@@ -120,8 +161,8 @@ fn moves(command: Command) -> bool {
 /// The screen on which an entry is looked at or works.
 pub(crate) fn screen(model: &Model, entry: Entry) -> Screen {
     match entry {
-        Entry::Node(_) => Screen::Nodes,
-        Entry::Shard(_) => Screen::Shards,
+        Entry::Node(_) | Entry::OnNode(..) => Screen::Nodes,
+        Entry::Shard(_) | Entry::OnShard(..) => Screen::Shards,
         Entry::Key(line) if line.works_on(model.screen) => model.screen,
         Entry::Key(line) => line.screens.first().copied().unwrap_or(model.screen),
     }

@@ -8,8 +8,11 @@ use color_eyre::eyre::{Result, WrapErr, eyre};
 use directories::ProjectDirs;
 use ratatui::buffer::Buffer;
 
+use evenkeel_shared::event::Event;
+
 use super::now_unix_ms;
 use crate::tui::keymap::{self, Settings};
+use crate::tui::model::history::Moment;
 use crate::tui::recording::{self, Recording, Second};
 use crate::tui::{ConsoleOptions, export};
 
@@ -74,7 +77,7 @@ impl Files {
     /// Writes a frame as text and with its colours; where.
     #[expect(clippy::disallowed_methods, reason = "the operator's own file, not an agent's data")]
     pub(super) fn export(frame: &Buffer) -> Result<String, String> {
-        let folder = screens().map_err(|error| error.to_string())?;
+        let folder = folder("screens").map_err(|error| error.to_string())?;
         let path = folder.join(format!("{}", now_unix_ms()));
         for (ending, text) in [("txt", export::text(frame)), ("ans", export::ansi(frame))] {
             std::fs::write(path.with_extension(ending), text).map_err(|error| error.to_string())?;
@@ -83,11 +86,26 @@ impl Files {
     }
 }
 
-/// The folder of written screens, made if it is not there.
-fn screens() -> Result<PathBuf> {
+/// Writes a stretch of the past as a recording of its own; where.
+pub(super) fn incident(seconds: Vec<(Moment, Vec<Event>)>, from: u64) -> Result<String, String> {
+    let written = || -> Result<PathBuf> {
+        let path = folder("incidents")?.join(format!("{from}.rec"));
+        let mut file = BufWriter::new(File::create(&path)?);
+        recording::begin(&mut file)?;
+        for (moment, events) in seconds {
+            recording::write(&mut file, &Second { moment, events })?;
+        }
+        Ok(path)
+    };
+    let path = written().map_err(|error| error.to_string())?;
+    Ok(format!("{}: evenkeel console --replay shows it", path.display()))
+}
+
+/// A folder of what the console writes, made if it is not there.
+fn folder(name: &str) -> Result<PathBuf> {
     let places = ProjectDirs::from("", "", "evenkeel").ok_or_else(|| eyre!("no home folder"))?;
     let state = places.state_dir().unwrap_or_else(|| places.data_local_dir());
-    let folder = state.join("screens");
+    let folder = state.join(name);
     std::fs::create_dir_all(&folder).wrap_err_with(|| format!("make {}", folder.display()))?;
     Ok(folder)
 }

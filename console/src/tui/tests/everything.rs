@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use evenkeel_shared::ids::ShardId;
 
+use super::acts::advised;
 use super::{Stage, unlocked};
 use crate::tui::action::{BINDINGS, Binding, Chord, Guard, Screen};
 use crate::tui::{ConsoleOptions, Effect, Message};
@@ -25,7 +26,10 @@ fn stages(options: &ConsoleOptions) -> Vec<Stage> {
     restoring.pass(1);
     let mut broken = Stage::watching(options, 3);
     broken.kill(3);
-    let mut stages = vec![healthy, restoring, broken, Stage::empty(options)];
+    let mut advising = Stage::watching(options, 3);
+    let plan = advised(&advising);
+    advising.say(Message::Planned(Ok(Box::new(plan))));
+    let mut stages = vec![healthy, restoring, broken, advising, Stage::empty(options)];
     for stage in &mut stages {
         stage.model.chosen.shard.key = Some(ShardId(4));
     }

@@ -8,7 +8,7 @@ use tui_input::Input;
 
 use crate::tui::Effect;
 use crate::tui::action::Command;
-use crate::tui::model::acts::{modes, name, places, target, title};
+use crate::tui::model::acts::{modes, name, places, target, title, waiting};
 use crate::tui::model::dialog::{Choice, Dialog, Stage};
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, rows};
@@ -27,6 +27,15 @@ pub(super) fn begin(model: &mut Model, command: Command) -> Vec<Effect> {
     model.status = None;
     model.layers.push(Layer::Dialog(Box::new(dialog)));
     effects
+}
+
+/// Opens the dialog of an act that was put together elsewhere.
+pub(super) fn confirm(model: &mut Model, action: Action) -> Vec<Effect> {
+    let dialog = asking(model, action);
+    let questions = questions(&dialog);
+    model.status = None;
+    model.layers.push(Layer::Dialog(Box::new(dialog)));
+    questions
 }
 
 /// Opens the dialog of an act again that was refused because the cluster has moved since.
@@ -78,6 +87,7 @@ fn choice(model: &Model, action: &Action) -> Choice {
         Action::ReplicaRemove { shard, .. } => {
             Choice::Place { nodes: places(model, *shard, true), verdicts: BTreeMap::new() }
         }
+        Action::Recover(RecoveryChange::Decide { .. }) => Choice::Step(waiting(model)),
         Action::Recover(RecoveryChange::SetMode { .. }) => Choice::Mode(modes(model)),
         Action::Switchover { shard, .. } | Action::Failover { shard, .. } => {
             let Some(shard) = model.live.shard(*shard) else { return Choice::None };

@@ -7,13 +7,14 @@ use evenkeel_shared::preflight::{Action, Harm, Preflight};
 use evenkeel_shared::view::RecoveryChange;
 use tui_input::Input;
 
-use super::keys;
+use super::{following, keys};
 use crate::tui::Effect;
 use crate::tui::action::Chord;
 use crate::tui::model::acts::title;
-use crate::tui::model::dialog::{Choice, DOWN_SECS, Dialog, Stage};
+use crate::tui::model::dialog::{Choice, DOWN_SECS, Dialog, FOR_GOOD, Stage};
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, PENDING_MAX, Pending, clean, command_line};
+use crate::tui::number;
 use crate::tui::theme::Tone;
 
 /// Longest time that can be typed: a day.
@@ -91,7 +92,7 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, mut dialog: Box<Dialog>)
             _ => None,
         };
         let line = command_line::of(model, &dialog.action, harm);
-        dialog.hint = Some(format!("copied: {line}"));
+        dialog.hint = Some(format!("copied: {}", line.lines().next().unwrap_or_default()));
         model.layers.push(Layer::Dialog(dialog));
         return vec![Effect::Copy(line)];
     }
@@ -224,6 +225,7 @@ fn send(model: &mut Model, dialog: &Dialog, revision: u64) -> Vec<Effect> {
         return Vec::new();
     }
     let what = dialog.title.clone();
+    following::begin(model, &action, &what);
     model.pending.push(Pending { action: action.clone(), what, since: model.now });
     vec![Effect::Act { action, revision }]
 }
@@ -253,6 +255,13 @@ fn turn_choice(model: &Model, dialog: &mut Dialog, forward: bool) -> Vec<Effect>
             *mode = turned(modes, place, forward).1;
             ask_about(model, dialog)
         }
+        // The plan may have gone on since it was looked at.
+        (Choice::Step(steps), _) if steps.is_empty() => Vec::new(),
+        (Choice::Step(steps), Action::Recover(RecoveryChange::Decide { step, .. })) => {
+            let place = steps.iter().position(|known| known == step).unwrap_or(0);
+            *step = turned(steps, place, forward);
+            ask_about(model, dialog)
+        }
         (Choice::Target(targets), Action::Switchover { to, .. } | Action::Failover { to, .. }) => {
             let place = targets.iter().position(|target| target == to).unwrap_or(0);
             *to = turned(targets, place, forward);
@@ -263,9 +272,9 @@ fn turn_choice(model: &Model, dialog: &mut Dialog, forward: bool) -> Vec<Effect>
 }
 
 /// The next of a list that goes round and has at least one.
-fn turned<T: Copy>(all: &[T], place: usize, forward: bool) -> T {
+fn turned<T: Clone>(all: &[T], place: usize, forward: bool) -> T {
     let step = if forward { 1 } else { all.len() - 1 };
-    all[(place + step) % all.len()]
+    all[(place + step) % all.len()].clone()
 }
 
 fn ask_about(model: &Model, dialog: &mut Dialog) -> Vec<Effect> {
@@ -276,14 +285,9 @@ fn ask_about(model: &Model, dialog: &mut Dialog) -> Vec<Effect> {
 
 /// The next longer or shorter time on offer; for good is the longest.
 fn next_down(now: Option<u32>, forward: bool) -> Option<u32> {
-    let rank = |secs: Option<u32>| secs.unwrap_or(u32::MAX);
-    let mut offers = DOWN_SECS.into_iter();
-    let next = if forward {
-        offers.find(|offer| rank(*offer) > rank(now))
-    } else {
-        offers.rfind(|offer| rank(*offer) < rank(now))
-    };
-    next.unwrap_or(now)
+    let now = now.map_or(FOR_GOOD, u64::from);
+    let next = number::next_of(&DOWN_SECS, now, forward);
+    u32::try_from(next).ok()
 }
 
 /// Typed figures change how long the node stays down; any other key ends that.

@@ -46,7 +46,7 @@ pub(super) fn heard(model: &mut Model, news: DrillNews) {
         _ => None,
     };
     let Some(drill) = &mut model.drill else { return };
-    drill.take(news, clean::text);
+    drill.take(news, model.now, clean::text);
     let name = drill.name.clone();
     match over {
         Some(true) => model.say(Tone::Good, format!("drill {name} passed")),

@@ -4,10 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use evenkeel_shared::event::Severity;
 use tui_input::{Input, InputRequest};
 
-use super::{acts, dialog, drill, lock_sentence, navigate, palette, time};
+use super::{acts, dialog, drill, lock_sentence, navigate, palette, policy, time};
 use crate::tui::Effect;
 use crate::tui::action::{Binding, Chord, Command, Guard, Screen};
 use crate::tui::model::acts::refusal;
+use crate::tui::model::attention::About;
 use crate::tui::model::drill::DrillRun;
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, clean, command_line, rows};
@@ -36,7 +37,9 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             return palette::pressed(model, key, input, chosen);
         }
         Some(Layer::GoTo { input, .. }) => palette::go_to(model, key, input),
+        Some(Layer::Save { input, .. }) => return palette::save(model, key, input),
         Some(Layer::Drill(open)) => return drill::pressed(model, key, open),
+        Some(Layer::Policy(form)) => return policy::pressed(model, key, form),
         Some(Layer::Changes(scroll)) => changes(model, chord, scroll),
         Some(Layer::Detail) => {
             model.layers.push(Layer::Detail);
@@ -52,7 +55,11 @@ pub(super) fn pasted(model: &mut Model, text: &str) -> Vec<Effect> {
     let written = |layer: &Layer| {
         matches!(
             layer,
-            Layer::Filter { .. } | Layer::Dialog(_) | Layer::Palette { .. } | Layer::GoTo { .. }
+            Layer::Filter { .. }
+                | Layer::Dialog(_)
+                | Layer::Palette { .. }
+                | Layer::GoTo { .. }
+                | Layer::Save { .. }
         )
     };
     if !model.layers.last().is_some_and(written) {
@@ -82,6 +89,9 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
             drill::choose(model);
             return Vec::new();
         }
+        if line.command == Command::Policy {
+            return policy::open(model);
+        }
         return acts::begin(model, line.command);
     }
     match line.command {
@@ -93,11 +103,7 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
         Command::Open => open(model),
         Command::Back => back(model),
         Command::Sort => sort(model),
-        Command::Filter => {
-            let before = model.filter(model.screen).to_owned();
-            let input = Input::new(before.clone());
-            model.layers.push(Layer::Filter { input, before });
-        }
+        Command::Filter => begin_filter(model),
         Command::Severity => {
             model.severity = match model.severity {
                 Severity::Info => Severity::Warn,
@@ -112,6 +118,7 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
         Command::Darker => model.gain = (model.gain - 1).max(-GAIN_MAX),
         Command::Jump => jump(model),
         Command::Then => then(model),
+        Command::Problem => navigate::to_next_problem(model),
         Command::Freeze => time::freeze(model),
         Command::Palette => {
             model.layers.push(Layer::Palette { input: Input::default(), chosen: 0 });
@@ -122,6 +129,11 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
             let words = command_line::of_screen(model);
             model.say(Tone::Info, format!("copied: {words}"));
             return vec![Effect::Copy(words)];
+        }
+        Command::Present => model.present = !model.present,
+        Command::Incident => {
+            let input = Input::new(time::stretch(model));
+            model.layers.push(Layer::Save { input, hint: None });
         }
         Command::Export => return vec![Effect::Export],
         Command::Unlock if model.replay => {
@@ -200,18 +212,8 @@ fn jump(model: &mut Model) {
         _ => chosen_line(model).map(|event| (event.shard, event.node)),
     };
     match about {
-        Some((Some(shard), _)) => {
-            show(model, Screen::Shards);
-            model.filters.remove(&Screen::Shards);
-            let rows = rows::shards(model);
-            model.chosen.shard.take(&rows, &shard);
-        }
-        Some((None, Some(node))) => {
-            show(model, Screen::Nodes);
-            model.filters.remove(&Screen::Nodes);
-            let rows = rows::nodes(model, Screen::Nodes);
-            model.chosen.node.take(&rows, &node);
-        }
+        Some((Some(shard), _)) => navigate::to(model, About::Shard(shard)),
+        Some((None, Some(node))) => navigate::to(model, About::Node(node)),
         _ => model.say(Tone::Info, "it is about no shard and no node"),
     }
 }
@@ -273,6 +275,12 @@ fn help(model: &mut Model, chord: Chord, scroll: u16) {
     };
     let lines = u16::try_from(crate::tui::action::BINDINGS.len()).unwrap_or(u16::MAX);
     model.layers.push(Layer::Help(scroll.min(lines)));
+}
+
+fn begin_filter(model: &mut Model) {
+    let before = model.filter(model.screen).to_owned();
+    let input = Input::new(before.clone());
+    model.layers.push(Layer::Filter { input, before });
 }
 
 fn filter(model: &mut Model, key: KeyEvent, mut input: Input, before: String) {

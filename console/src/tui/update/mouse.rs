@@ -1,9 +1,10 @@
 //! Clicks: a row is chosen, a chosen one is opened, a name of a key is that key.
 
-use super::{keys, time};
+use super::{keys, navigate, time};
 use crate::tui::Effect;
-use crate::tui::action::{BINDINGS, Screen};
+use crate::tui::action::BINDINGS;
 use crate::tui::hits::{Hit, Target};
+use crate::tui::model::attention::About;
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, rows};
 
@@ -49,7 +50,8 @@ pub(super) fn clicked(model: &mut Model, Hit(target): Hit) -> Vec<Effect> {
                 return keys::carry_out(model, line);
             }
         }
-        Target::Counted(screen, filter) => counted(model, screen, filter),
+        Target::Counted(screen, filter) => navigate::to(model, About::Listed(screen, filter)),
+        Target::Finding(about) => navigate::to(model, about),
         Target::Moment(at) => time::show_at(model, at),
     }
     Vec::new()
@@ -59,14 +61,5 @@ pub(super) fn clicked(model: &mut Model, Hit(target): Hit) -> Vec<Effect> {
 fn open_if(model: &mut Model, again: bool) {
     if again && model.layers.is_empty() {
         model.layers.push(Layer::Detail);
-    }
-}
-
-fn counted(model: &mut Model, screen: Screen, filter: &str) {
-    keys::show(model, screen);
-    if filter.is_empty() {
-        model.filters.remove(&screen);
-    } else {
-        model.filters.insert(screen, filter.to_owned());
     }
 }

@@ -1,8 +1,11 @@
 //! Moving about: rows by id, node columns of the matrix by pages.
 
+use super::keys;
 use crate::tui::action::{Command, Screen};
+use crate::tui::model::attention::{self, About};
 use crate::tui::model::layer::Layer;
 use crate::tui::model::{Model, rows};
+use crate::tui::theme::Tone;
 
 /// Carries out a command that moves.
 pub(super) fn go(model: &mut Model, command: Command) {
@@ -65,5 +68,46 @@ fn events(model: &mut Model, step: isize) {
         model.chosen.event.key = None;
     } else {
         model.chosen.event.go(&keys, to);
+    }
+}
+
+/// Goes to what is in the finding after the one that was gone to last; the worst comes first.
+pub(super) fn to_next_problem(model: &mut Model) {
+    let found = attention::all(model);
+    let place = model.problem.map_or(0, |place| place + 1);
+    let place = if place < found.len() { place } else { 0 };
+    let Some(finding) = found.into_iter().nth(place) else {
+        model.problem = None;
+        return model.say(Tone::Good, "nothing needs attention");
+    };
+    model.problem = Some(place);
+    to(model, finding.about);
+    model.say(Tone::Info, finding.text);
+}
+
+/// Goes to what a sentence is about.
+pub(super) fn to(model: &mut Model, about: About) {
+    match about {
+        About::All => {}
+        About::Node(node) => {
+            keys::show(model, Screen::Nodes);
+            model.filters.remove(&Screen::Nodes);
+            let rows = rows::nodes(model, Screen::Nodes);
+            model.chosen.node.take(&rows, &node);
+        }
+        About::Shard(shard) => {
+            keys::show(model, Screen::Shards);
+            model.filters.remove(&Screen::Shards);
+            let rows = rows::shards(model);
+            model.chosen.shard.take(&rows, &shard);
+        }
+        About::Listed(screen, filter) => {
+            keys::show(model, screen);
+            if filter.is_empty() {
+                model.filters.remove(&screen);
+            } else {
+                model.filters.insert(screen, filter.to_owned());
+            }
+        }
     }
 }

@@ -3,12 +3,13 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use tui_input::Input;
 
-use super::{keys, time};
+use super::{keys, navigate, time};
 use crate::tui::Effect;
-use crate::tui::action::{Chord, Screen};
+use crate::tui::action::Chord;
+use crate::tui::model::Model;
+use crate::tui::model::attention::About;
 use crate::tui::model::layer::Layer;
 use crate::tui::model::palette::{Entry, found, screen};
-use crate::tui::model::{Model, rows};
 
 /// Takes a key of the palette.
 pub(super) fn pressed(
@@ -43,17 +44,15 @@ fn take(model: &mut Model, entry: Entry) -> Vec<Effect> {
     }
     match entry {
         Entry::Key(line) => return keys::carry_out(model, line),
-        Entry::Node(node) => {
-            model.filters.remove(&Screen::Nodes);
-            let rows = rows::nodes(model, Screen::Nodes);
-            let place = rows.iter().position(|row| *row == node);
-            model.chosen.node.go(&rows, place.unwrap_or(0));
+        Entry::Node(node) => navigate::to(model, About::Node(node)),
+        Entry::Shard(shard) => navigate::to(model, About::Shard(shard)),
+        Entry::OnNode(line, node) => {
+            navigate::to(model, About::Node(node));
+            return keys::carry_out(model, line);
         }
-        Entry::Shard(shard) => {
-            model.filters.remove(&Screen::Shards);
-            let rows = rows::shards(model);
-            let place = rows.iter().position(|row| *row == shard);
-            model.chosen.shard.go(&rows, place.unwrap_or(0));
+        Entry::OnShard(line, shard) => {
+            navigate::to(model, About::Shard(shard));
+            return keys::carry_out(model, line);
         }
     }
     Vec::new()
@@ -72,4 +71,20 @@ pub(super) fn go_to(model: &mut Model, key: KeyEvent, mut input: Input) {
             model.layers.push(Layer::GoTo { input, hint: None });
         }
     }
+}
+
+/// Takes a key of the line that takes a stretch of time.
+pub(super) fn save(model: &mut Model, key: KeyEvent, mut input: Input) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Esc => {}
+        KeyCode::Enter => match time::read_stretch(model, input.value()) {
+            Ok((from, to)) => return vec![Effect::SaveIncident { from, to }],
+            Err(hint) => model.layers.push(Layer::Save { input, hint: Some(hint) }),
+        },
+        _ => {
+            keys::write(&mut input, key);
+            model.layers.push(Layer::Save { input, hint: None });
+        }
+    }
+    Vec::new()
 }

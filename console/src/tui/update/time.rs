@@ -10,6 +10,9 @@ use crate::tui::model::held::{Held, SPEED_MAX, Travel};
 use crate::tui::model::layer::Layer;
 use crate::tui::theme::Tone;
 
+/// How much of the past is saved unless a moment was marked.
+const STRETCH_MS: u64 = 600_000;
+
 /// Carries out a command about time.
 pub(super) fn go(model: &mut Model, command: Command) {
     match command {
@@ -188,6 +191,38 @@ pub(super) fn read(model: &Model, text: &str) -> Result<u64, String> {
     // A time of day that is still to come was yesterday's.
     let at = if at.timestamp() > here { at.yesterday().map_err(|_| expected())? } else { at };
     u64::try_from(at.timestamp().as_millisecond()).map_err(|_| expected())
+}
+
+/// The stretch that one would save: from the mark, or the last ten minutes, to what is shown.
+pub(super) fn stretch(model: &Model) -> String {
+    let to = model.shown_at();
+    let from = model.mark.unwrap_or_else(|| to.saturating_sub(STRETCH_MS));
+    let first = model.history.span().map_or(from, |(first, _)| first);
+    let from = from.min(to).max(first);
+    format!("{}..{}", format::time(from, &model.zone), format::time(to, &model.zone))
+}
+
+/// A stretch that was typed: `14:00..14:10`, `-10m..`, `14:02:10..-5s`.
+pub(super) fn read_stretch(model: &Model, text: &str) -> Result<(u64, u64), String> {
+    let expected = || format!("{text:?} is no stretch of time: try 14:00..14:10 or -10m..");
+    let (from, to) = text.split_once("..").ok_or_else(expected)?;
+    let from = read(model, from)?;
+    let to = match to.trim() {
+        "" => model.shown_at(),
+        // A time of day is written without its milliseconds.
+        to => read(model, to)?.saturating_add(999),
+    };
+    let Some((first, last)) = model.history.span() else {
+        return Err("nothing is remembered yet".to_owned());
+    };
+    if to < first || from > last {
+        let (first, last) = (format::time(first, &model.zone), format::time(last, &model.zone));
+        return Err(format!("what is remembered goes from {first} to {last}"));
+    }
+    if from > to {
+        return Err("it ends before it begins".to_owned());
+    }
+    Ok((from, to))
 }
 
 /// Freezes the screen as it is, or lets it go on; the past holds still by itself.

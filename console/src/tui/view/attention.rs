@@ -5,11 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use evenkeel_shared::view::NodeState;
-
 use super::{Scene, facts};
-use crate::tui::format;
-use crate::tui::model::attention::{ATTENTION_MAX, Finding, findings};
+use crate::tui::hits::Target;
+use crate::tui::model::attention::{self, Finding};
+use crate::tui::number::cells;
 use crate::tui::theme::Tone;
 use crate::tui::widget::panel::{self, Panel};
 
@@ -23,31 +22,9 @@ fn glyph(scene: &Scene<'_>, finding: &Finding) -> Span<'static> {
     scene.ink(glyph, finding.tone)
 }
 
-/// The findings, and which node must not be lost now.
+/// What deserves a look.
 pub(super) fn all(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut found = findings(scene.cluster, scene.now);
-    let Some(view) = scene.cluster.view().filter(|_| scene.model.held.is_none()) else {
-        return found;
-    };
-    let foreseen = &scene.model.answers.foreseen;
-    let lost = view.nodes.iter().filter(|node| node.state != NodeState::Down).filter_map(|node| {
-        let shards = foreseen.of(node.id, view.revision)?.quorum_lost.len();
-        (shards > 0).then(|| (shards, node.name.clone()))
-    });
-    let mut lost: Vec<(usize, String)> = lost.collect();
-    lost.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    if let Some((most, name)) = lost.first() {
-        let others = match lost.len() - 1 {
-            0 => String::new(),
-            count => format!(", {count} more as much or less"),
-        };
-        let shards = format::plural(*most, "shard");
-        let text = format!("losing {name} now would take the quorum of {shards}{others}");
-        let place = found.iter().filter(|finding| finding.tone == Tone::Bad).count();
-        found.insert(place, Finding { tone: Tone::Warn, text });
-        found.truncate(ATTENTION_MAX);
-    }
-    found
+    attention::all(scene.model)
 }
 
 /// The pane, the newest events below the findings.
@@ -66,15 +43,27 @@ pub(super) fn pane(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     if lines.is_empty() {
         lines.push(calm(scene));
     }
+    let mut y = inner.y;
+    for finding in &found {
+        let height = wrapped(finding, inner.width);
+        let at = Rect { y, height, ..inner };
+        scene.hits.note(at.intersection(inner), Target::Finding(finding.about));
+        y = y.saturating_add(height);
+    }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+}
+
+/// Rows that a finding takes in so many cells.
+fn wrapped(finding: &Finding, width: u16) -> u16 {
+    cells((finding.text.chars().count() + 2).div_ceil(usize::from(width).max(8)))
 }
 
 /// Rows that the pane's findings take in so many cells.
 pub(super) fn rows(scene: &Scene<'_>, width: u16) -> u16 {
-    let width = usize::from(width).saturating_sub(2).max(8);
+    let width = width.saturating_sub(2);
     let rows =
-        all(scene).into_iter().map(|finding| (finding.text.chars().count() + 2).div_ceil(width));
-    crate::tui::number::cells(rows.sum::<usize>()).max(1)
+        all(scene).iter().map(|finding| wrapped(finding, width)).fold(0, u16::saturating_add);
+    rows.max(1)
 }
 
 /// The newest events, newest last.

@@ -8,9 +8,14 @@ use super::fit::{self, part};
 use super::{Scene, scrubber};
 use crate::tui::action::Screen;
 use crate::tui::format;
+use crate::tui::model::Status;
+use crate::tui::model::following::{Followed, Progress};
 use crate::tui::model::layer::Layer;
 use crate::tui::model::rows;
 use crate::tui::theme::Tone;
+
+/// How long an answer stands before the line tells how the act goes on.
+const READ_MS: u64 = 3_000;
 
 /// Draws the line.
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
@@ -55,7 +60,23 @@ fn spans(scene: &Scene<'_>, width: u16) -> Vec<Span<'static>> {
             scene.ink(format!("   {hint}"), Tone::Muted),
         ];
     }
-    if let Some(status) = &model.status {
+    if let Some(Layer::Save { input, hint }) = model.layers.last() {
+        let hint =
+            hint.clone().unwrap_or_else(|| "Enter writes it, to be looked at with --replay".into());
+        return vec![
+            scene.ink("save ", Tone::Accent),
+            Span::raw(input.value().to_owned()),
+            scene.ink(glyphs.caret, Tone::Accent),
+            scene.ink(format!("   {hint}"), Tone::Muted),
+        ];
+    }
+    let told = model.followed.last().filter(|_| model.held.is_none());
+    let told = told.map(|followed| going_on(scene, followed));
+    // What was answered is read, and then how it goes on.
+    let is_read = |status: &Status| {
+        status.tone == Tone::Good && model.now.saturating_sub(status.at) >= READ_MS
+    };
+    if let Some(status) = model.status.as_ref().filter(|s| told.is_none() || !is_read(s)) {
         let glyph = match status.tone {
             Tone::Good => glyphs.done,
             Tone::Bad => glyphs.bad,
@@ -63,6 +84,9 @@ fn spans(scene: &Scene<'_>, width: u16) -> Vec<Span<'static>> {
             _ => glyphs.dot,
         };
         return vec![scene.ink(format!("{glyph} {}", status.text), status.tone)];
+    }
+    if let Some(told) = told {
+        return told;
     }
     if let Some(pending) = model.pending.last() {
         let age = format::age(model.now.saturating_sub(pending.since));
@@ -72,6 +96,19 @@ fn spans(scene: &Scene<'_>, width: u16) -> Vec<Span<'static>> {
         ];
     }
     fit::line(about(scene), width).spans
+}
+
+/// How far an act is: `◐ drain n3: 5/8 copies given away, left s4 s7 s9, 12.0 s`.
+pub(super) fn going_on(scene: &Scene<'_>, followed: &Followed) -> Vec<Span<'static>> {
+    let progress = followed.progress(&scene.model.live);
+    let left: Vec<String> = progress.left.iter().map(ToString::to_string).collect();
+    let age = format::age(scene.model.now.saturating_sub(followed.since));
+    let Progress { done, of, words, .. } = progress;
+    vec![
+        scene.ink(format!("{} {}: ", scene.theme.glyphs.half, followed.what), Tone::Info),
+        Span::raw(format!("{done}/{of} {words}")),
+        scene.ink(format!(", left {}, {age}", format::some_of(&left, 4)), Tone::Muted),
+    ]
 }
 
 /// Rows that the filter lets through.

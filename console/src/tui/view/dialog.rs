@@ -210,6 +210,10 @@ fn choice(scene: &Scene<'_>, dialog: &Dialog) -> Option<Line<'static>> {
             let chosen = modes.iter().find(|(_, known)| known == mode);
             ("it is started by", chosen.map_or("?", |(words, _)| words).to_owned())
         }
+        (Choice::Step(steps), Action::Recover(RecoveryChange::Decide { step, .. })) => {
+            let place = steps.iter().position(|known| known == step).map_or(0, |place| place + 1);
+            ("step", format!("{step} ({place} of {})", steps.len()))
+        }
         (Choice::Target(_), Action::Switchover { to, .. } | Action::Failover { to, .. }) => (
             "new leader",
             to.map_or_else(|| "the best candidate".into(), |id| scene.cluster.name(id)),

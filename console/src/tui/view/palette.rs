@@ -49,7 +49,9 @@ pub(super) fn render(
 fn line(scene: &Scene<'_>, found: &Found, chosen: bool) -> Line<'static> {
     let cursor = if chosen { scene.theme.glyphs.cursor } else { " " };
     let (key, harmful) = match found.entry {
-        Entry::Key(line) => (scene.model.keys.label(line), line.guard == Guard::Locked),
+        Entry::Key(line) | Entry::OnNode(line, _) | Entry::OnShard(line, _) => {
+            (scene.model.keys.label(line), line.guard == Guard::Locked)
+        }
         Entry::Node(_) | Entry::Shard(_) => ("".into(), false),
     };
     let style = match (&found.refusal, harmful) {

@@ -7,8 +7,9 @@ use ratatui::widgets::Paragraph;
 
 use evenkeel_shared::plan::{PlanView, StepStatus, StepView};
 
-use super::Scene;
+use super::{Scene, context};
 use crate::tui::format;
+use crate::tui::model::following::Followed;
 use crate::tui::number::cells;
 use crate::tui::theme::Tone;
 use crate::tui::widget::panel::{self, Panel};
@@ -27,16 +28,31 @@ fn plan<'a>(scene: &Scene<'a>) -> Option<&'a PlanView> {
     (!plan.steps.is_empty() || !plan.declined.is_empty()).then_some(plan)
 }
 
+/// Acts of the operator's that go on.
+fn followed<'a>(scene: &Scene<'a>) -> &'a [Followed] {
+    if scene.model.held.is_some() { &[] } else { &scene.model.followed }
+}
+
 /// Rows that the pane wants; none when there is nothing to say.
 pub(super) fn wanted(scene: &Scene<'_>) -> u16 {
-    let Some(plan) = plan(scene) else { return 0 };
-    let rows = plan.steps.len().min(STEPS_SHOWN) + plan.declined.len().min(DECLINED_SHOWN);
-    cells(rows).saturating_add(2)
+    let planned = plan(scene).map_or(0, |plan| {
+        plan.steps.len().min(STEPS_SHOWN) + plan.declined.len().min(DECLINED_SHOWN)
+    });
+    match planned + followed(scene).len() {
+        0 => 0,
+        rows => cells(rows).saturating_add(2),
+    }
 }
 
 /// Draws the pane.
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
-    let Some(plan) = plan(scene) else { return };
+    let mut lines: Vec<Line<'static>> =
+        followed(scene).iter().map(|one| Line::from(context::going_on(scene, one))).collect();
+    let Some(plan) = plan(scene) else {
+        let frame_of = Panel { title: "Plan", ..Panel::default() };
+        let inner = panel::render(frame, area, &frame_of, scene.theme);
+        return frame.render_widget(Paragraph::new(lines), inner);
+    };
     let controller = plan.controller.map_or_else(|| "?".into(), |id| scene.cluster.name(id));
     let bytes: u64 = plan.steps.iter().map(|step| step.price_bytes).sum();
     let note = match plan.steps.len() {
@@ -56,7 +72,8 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
             scene.ink(format!("nothing is done now: {why}"), Tone::Muted),
         ])
     });
-    frame.render_widget(Paragraph::new(steps.chain(declined).collect::<Vec<_>>()), inner);
+    lines.extend(steps.chain(declined));
+    frame.render_widget(Paragraph::new(lines), inner);
 }
 
 fn step_line(scene: &Scene<'_>, step: &StepView) -> Line<'static> {

@@ -10,6 +10,9 @@ use crate::tui::LinkState;
 use crate::tui::model::cluster::{Cluster, Link};
 use crate::tui::model::track::REPORT_STALE_MS;
 
+/// More than any part has.
+const UNPACKED_MAX: usize = 256 << 20;
+
 /// A connection: address, who answers, how it is (none: connecting; "": open; else why lost), since.
 pub(crate) type LinkKept = (String, Option<NodeId>, Option<String>, u64);
 
@@ -128,14 +131,18 @@ pub(super) fn links_of(cluster: &Cluster) -> Vec<LinkKept> {
     links.map(|(address, link)| (address.clone(), link.node, state(link), link.since)).collect()
 }
 
+/// Keeps a part, packed; how many bytes it had before.
 fn keep<T: Serialize>(part: &mut Option<Vec<u8>>, value: &T) -> usize {
     // What was decoded from the wire can be encoded again.
     let bytes = encode(value).map(|bytes| bytes.to_vec()).unwrap_or_default();
     let size = bytes.len();
-    *part = Some(bytes);
+    *part = Some(lz4_flex::compress_prepend_size(&bytes));
     size
 }
 
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    decode(bytes).ok()
+    // A recording is others' bytes: what claims to be huge is not unpacked.
+    let (size, packed) = lz4_flex::block::uncompressed_size(bytes).ok()?;
+    let plain = Some(size).filter(|size| *size <= UNPACKED_MAX)?;
+    decode(&lz4_flex::decompress(packed, plain).ok()?).ok()
 }

@@ -56,6 +56,16 @@ fn lines(scene: &Scene<'_>, backup: &BackupRecord) -> Vec<Line<'static>> {
         facts::plain(scene, "goes back", format!("to {when}, {back} ago")),
         facts::plain(scene, "holds", holds),
     ];
+    let verified = scene.cluster.journal.verified().get(backup.id.as_str()).copied();
+    lines.push(if let Some(at) = verified {
+        let ago = format::age(scene.now.saturating_sub(at));
+        let words = format!("a restore of it was right {ago} ago");
+        facts::fact(scene, "verified", vec![scene.ink(words, Tone::Good)])
+    } else {
+        let words = "never restored, as far as the journal goes: `drill run restore-rehearsal`";
+        facts::fact(scene, "verified", vec![scene.ink(words, Tone::Muted)])
+    });
+    lines.push(facts::plain(scene, "drops", format!("every write of the last {back}")));
     if backup.shards != now {
         let glyph = scene.theme.glyphs.warn;
         let text = format!("{glyph} {now} shards serve now");

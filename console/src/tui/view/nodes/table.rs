@@ -14,7 +14,7 @@ use crate::tui::model::attention::{PHI_SUSPECT, disk_share};
 use crate::tui::model::rows;
 use crate::tui::model::track::REPORT_STALE_MS;
 use crate::tui::theme::Tone;
-use crate::tui::view::{Breakpoint, Scene};
+use crate::tui::view::{Breakpoint, Scene, present};
 use crate::tui::widget::gauge::{self, Gauge};
 use crate::tui::widget::panel::{self, Panel};
 use crate::tui::widget::table::{self, Column, Row, Table, figures, words};
@@ -103,7 +103,7 @@ fn verdict(scene: &Scene<'_>, node: &NodeView, gauge: u16) -> Vec<Line<'static>>
     let followers = node.replicas.saturating_sub(node.leaders);
     vec![
         Line::from(Span::raw(node.zone.clone())),
-        Line::from(state(scene, node)),
+        Line::from(state(scene, node)).patch_style(present::flash(scene, node.since_unix_ms)),
         Line::from(gauge::render(&bar(node.phi, gauge), phi_tone(node.phi), scene.theme)),
         Line::from(match node.phi {
             Some(phi) => scene.ink(format!("{:.1}", phi.min(999.0)), phi_tone(Some(phi))),

@@ -3,6 +3,7 @@
 //! Pure. A key that is not known is an error: a policy with a slip of the pen must not hold.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use evenkeel_shared::view::{Flapping, KeyspaceCare, KeyspaceView, RecoveryPolicy, Rule, Rules};
@@ -54,7 +55,7 @@ struct KeyspaceText {
 }
 
 /// Reads a policy; the error names the key and what was expected.
-pub(super) fn read(text: &str) -> Result<RecoveryPolicy, String> {
+pub(crate) fn read(text: &str) -> Result<RecoveryPolicy, String> {
     let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
     let built_in = RecoveryPolicy::default();
     let Document { repair, rules, flapping, keyspace } = document;
@@ -91,14 +92,14 @@ pub(super) fn read(text: &str) -> Result<RecoveryPolicy, String> {
 }
 
 /// The policy with everything in it, ready to be edited; keyspaces as they are kept now.
-pub(super) fn write(policy: &RecoveryPolicy, keyspaces: &[KeyspaceView]) -> String {
+pub(crate) fn write(policy: &RecoveryPolicy, keyspaces: &[KeyspaceView]) -> String {
     let span = |ms: u64| humantime::format_duration(Duration::from_millis(ms)).to_string();
     let rule = |rule: Rule| match rule {
         Rule::Observe => "observe",
         Rule::Advise => "advise",
         Rule::Act => "act",
     };
-    let mb_per_s = super::format::float(policy.bytes_s) / 1e6;
+    let mb_per_s = megabytes(policy.bytes_s);
     let Rules { down, zone_lost, slow, suspect, disk_low, flapping } = policy.rules;
     let mut text = format!(
         "[repair]\n\
@@ -126,10 +127,10 @@ pub(super) fn write(policy: &RecoveryPolicy, keyspaces: &[KeyspaceView]) -> Stri
         ("flapping", flapping, "a node goes and comes: it gets nothing new for a while"),
     ] {
         let line = format!("{name} = \"{}\"", rule(value));
-        super::format::append(&mut text, format_args!("{line:<22}# {what}\n"));
+        append(&mut text, format_args!("{line:<22}# {what}\n"));
     }
     let Flapping { downs, within_ms, hold_ms } = policy.flapping;
-    super::format::append(
+    append(
         &mut text,
         format_args!(
             "\n[flapping]\ndowns = {downs}\nwithin = \"{}\"\nhold = \"{}\"\n",
@@ -139,7 +140,7 @@ pub(super) fn write(policy: &RecoveryPolicy, keyspaces: &[KeyspaceView]) -> Stri
     );
     for known in keyspaces {
         let own = policy.keyspaces.get(&known.name).copied().unwrap_or_default();
-        super::format::append(
+        append(
             &mut text,
             format_args!(
                 "\n[keyspace.\"{}\"]\ngrace = \"{}\"\n",
@@ -148,14 +149,14 @@ pub(super) fn write(policy: &RecoveryPolicy, keyspaces: &[KeyspaceView]) -> Stri
             ),
         );
         if let Some(down) = own.down {
-            super::format::append(&mut text, format_args!("down = \"{}\"\n", rule(down)));
+            append(&mut text, format_args!("down = \"{}\"\n", rule(down)));
         }
     }
     text
 }
 
 /// What differs, a line a key: `rules.down: act → advise`.
-pub(super) fn differences(old: &str, new: &str) -> Result<Vec<String>, String> {
+pub(crate) fn differences(old: &str, new: &str) -> Result<Vec<String>, String> {
     let keys = |text: &str| -> Result<BTreeMap<String, String>, String> {
         let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut keys = BTreeMap::new();
@@ -186,11 +187,20 @@ fn flatten(path: &str, value: &toml::Value, keys: &mut BTreeMap<String, String>)
     }
 }
 
+fn append(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    text.write_fmt(arguments).expect("strings take all");
+}
+
 fn milliseconds(key: &str, text: Option<&str>) -> Result<Option<u64>, String> {
     let Some(text) = text else { return Ok(None) };
     let span = humantime::parse_duration(text)
         .map_err(|error| format!("{key} = {text:?}: {error}; try \"30s\" or \"10min\""))?;
     u64::try_from(span.as_millis()).map(Some).map_err(|_| format!("{key} is too long"))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "53 bits are more than any rate needs")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }
 
 #[expect(
@@ -208,17 +218,31 @@ fn bytes(mb_per_s: f64) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::fake::sample_view;
+    use evenkeel_shared::ids::KeyspaceId;
+    use evenkeel_shared::view::{HealthCounts, Policy, Promise, SyncPolicy};
+
+    fn keyspace(name: &str, grace_ms: u64) -> KeyspaceView {
+        KeyspaceView {
+            id: KeyspaceId(1),
+            name: name.to_owned(),
+            shards: 16,
+            policy: Policy { replicas: 3, sync: SyncPolicy::Quorum, grace_ms },
+            promise: Promise::default(),
+            counts: HealthCounts::default(),
+            ops_s: None,
+            log_bytes: None,
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_as_it_was() {
         let mut policy = RecoveryPolicy { steps: 3, bytes_s: 2_500_000, ..Default::default() };
         policy.rules.down = Rule::Advise;
         policy.p99_us = 40_000;
-        let view = sample_view();
-        let text = write(&policy, &view.keyspaces);
+        let keyspaces = [keyspace("default", 60_000), keyspace("orders.eu", 7_500)];
+        let text = write(&policy, &keyspaces);
         let read = read(&text).unwrap();
-        let kept = view.keyspaces.iter().map(|known| {
+        let kept = keyspaces.iter().map(|known| {
             let grace_ms = Some(known.policy.grace_ms);
             (known.name.clone(), KeyspaceCare { grace_ms, down: None })
         });
