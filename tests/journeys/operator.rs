@@ -147,7 +147,8 @@ fn state_of(text: &str, node: &str) -> Option<String> {
 
 /// Seconds that the console remembers, as its charts say.
 fn remembered(text: &str) -> Option<u32> {
-    let seconds = text.split("last ").nth(1)?.split('s').next()?;
+    let chart = text.lines().find(|line| line.contains("╭ ops/s"))?;
+    let seconds = chart.split("last ").nth(1)?.split('s').next()?;
     seconds.parse().ok()
 }
 
