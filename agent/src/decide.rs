@@ -9,6 +9,7 @@ pub mod budget;
 pub mod course;
 pub mod detector;
 pub mod dossier;
+pub mod due;
 pub mod elector;
 pub mod explain;
 pub mod facts;
@@ -24,8 +25,10 @@ pub mod room;
 pub mod score;
 pub mod slow;
 pub mod view;
+pub mod what_if;
 
 mod by_node;
+mod carried;
 
 #[cfg(test)]
 pub(crate) mod large;

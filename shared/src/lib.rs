@@ -21,4 +21,5 @@ pub mod preflight;
 pub mod service;
 pub mod version;
 pub mod view;
+pub mod what_if;
 pub mod wire;

@@ -207,21 +207,7 @@ fn two_consoles_and_the_command_line_agree() {
     see(&first, &["as built in", "was advise"]);
     first.press("q");
 
-    // A stretch of what was seen, to be replayed by somebody else.
-    first.wait("the death is remembered", SOON, |text| {
-        (remembered(text)? > at_death + 1).then_some(())
-    });
-    first.press("e");
-    see(&first, &["save", "Enter writes it"]);
-    first.press("\r");
-    let saved = first.wait("the incident is written", SOON, |text| {
-        let line = text.lines().find(|line| line.contains("written to"))?;
-        let words = line.split_whitespace();
-        words
-            .map(|word| word.trim_end_matches(':'))
-            .find(|word| word.contains("/incidents/"))
-            .map(str::to_owned)
-    });
+    let saved = saved(&mut first, at_death);
     for terminal in [&mut first, &mut second] {
         terminal.press("q");
         assert_eq!(terminal.end(), 0);
@@ -232,6 +218,54 @@ fn two_consoles_and_the_command_line_agree() {
     see(&third, &["n2", "DOWN", "2/3 nodes"]);
     third.press("q");
     assert_eq!(third.end(), 0);
+}
+
+/// Saves what a console has seen of a death, to be replayed by somebody else; where.
+fn saved(console: &mut Terminal, at_death: u32) -> String {
+    console.wait("the death is remembered", SOON, |text| {
+        (remembered(text)? > at_death + 1).then_some(())
+    });
+    console.press("e");
+    see(console, &["save", "Enter writes it"]);
+    console.press("\r");
+    console.wait("the incident is written", SOON, |text| {
+        let line = text.lines().find(|line| line.contains("written to"))?;
+        let words = line.split_whitespace();
+        words
+            .map(|word| word.trim_end_matches(':'))
+            .find(|word| word.contains("/incidents/"))
+            .map(str::to_owned)
+    })
+}
+
+#[test]
+fn what_would_come_of_changes_is_told_before_any_is_made() {
+    let cluster = drilled();
+    let told = cluster.run(&["plan", "what-if", "--drain", "n3", "--json"]).expect(0).json();
+    let short = told["short"].as_array().expect("a list");
+    assert!(!short.is_empty(), "two nodes can't hold three copies: {told}");
+    let told = cluster.run(&["plan", "what-if", "--lose", "n3", "--add", "c", "--json"]).expect(0);
+    let told = told.json();
+    let nodes = told["nodes"].as_array().expect("a list");
+    let of = |name: &str| nodes.iter().find(|node| node["name"] == name).expect("it is told of");
+    assert_eq!(of("n3")["copies_then"], 0, "{told}");
+    assert_eq!(of("new1")["copies_then"], of("n1")["copies_then"], "{told}");
+    assert_eq!(told["settles"], true, "{told}");
+    let told = cluster.run(&["plan", "what-if", "--lose", "n2,n3"]).expect(1);
+    assert!(told.stdout.contains("QUORUM LOST"), "{}", told.stdout);
+    for (words, said) in [
+        (&["--drain", "n9"][..], "n9"),
+        (&["--lose-zone", "x"][..], "no node is in a zone x"),
+        (&["--add", "a:none"][..], "--add a:none"),
+        (&[][..], "No change was named"),
+    ] {
+        let told = cluster.run(&[&["plan", "what-if"][..], words].concat());
+        assert_ne!(told.code, Some(0), "{words:?}");
+        assert!(told.stderr.contains(said), "{words:?}: {}", told.stderr);
+    }
+    let nodes = cluster.run(&["nodes", "--json"]).expect(0).json();
+    let up = nodes.as_array().expect("a list").iter().all(|node| node["state"] == "UP");
+    assert!(up, "nothing was done: {nodes}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Every node observes all the time, so that a new controller starts warm.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,22 +10,18 @@ use evenkeel_shared::error::StoreError;
 use evenkeel_shared::event::{EventKind, Severity};
 use evenkeel_shared::ids::{History, KeyspaceId, ShardId};
 use evenkeel_shared::key::SlotRange;
-use evenkeel_shared::view::{
-    ClusterFacts, KeyspaceFacts, NodeState, RecoveryPolicy, ShardPhase, SystemCommand,
-};
+use evenkeel_shared::view::{ClusterFacts, KeyspaceFacts, NodeState, ShardPhase, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::join_all;
 use tokio::task::JoinHandle;
 
 use super::operator::Operator;
 use super::{reconcile, restore, schedule, step};
-use crate::decide::balance::{BalanceSettings, balance_of};
 use crate::decide::budget::Budget;
+use crate::decide::due::plan_now;
 use crate::decide::facts::Observed;
 use crate::decide::placement::{Spread, candidates, place};
 use crate::decide::plan::{Plan, Step, StepKind};
-use crate::decide::repair::{RepairSettings, repair_of};
-use crate::decide::rest::Shards;
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(250);
@@ -203,20 +199,6 @@ impl Controller {
             journal.write(line);
         }
     }
-}
-
-/// Everything that is due, by what the policy and operators say; evening out comes when nothing else
-/// is to be done.
-pub(super) fn plan_now(facts: &ClusterFacts, observed: &Observed, policy: &RecoveryPolicy) -> Plan {
-    let shards = Shards::new(facts, observed);
-    let mut plan = repair_of(&shards, facts, observed, &RepairSettings::of(policy));
-    if plan.steps.is_empty() {
-        let waiting = plan.advised.iter().chain(&plan.held);
-        let busy: BTreeSet<ShardId> = waiting.map(|step| step.shard).collect();
-        let even = balance_of(&shards, facts, observed, &busy, &BalanceSettings::default());
-        plan.sort(even, facts, observed.at_unix_ms);
-    }
-    plan
 }
 
 impl Operator {

@@ -1,14 +1,18 @@
 //! The plan as operators see it: what is due and how it stands, what waits for a word, what has ended.
 
+use evenkeel_shared::error::AdminError;
 use evenkeel_shared::ids::{ReplicaId, ShardId};
 use evenkeel_shared::plan::{PlanView, StepStatus, StepView};
 use evenkeel_shared::view::ClusterFacts;
+use evenkeel_shared::what_if::{Change, WhatIf};
+use evenkeel_shared::wire::deadline::Deadline;
 
-use super::controller::plan_now;
 use super::operator::Operator;
 use super::step;
 use crate::decide::course::{Course, Tracked};
+use crate::decide::due::plan_now;
 use crate::decide::plan::Step;
+use crate::decide::what_if::Outlook;
 
 impl Operator {
     /// What the controller would do now; any node can tell. How it has gone, only the controller.
@@ -39,6 +43,21 @@ impl Operator {
             declined: plan.declined,
             scheduled: facts.recovery.scheduled.clone(),
         }
+    }
+
+    /// What would come of several changes together; other work goes on meanwhile.
+    pub async fn what_if(&self, changes: &[Change], by: Deadline) -> Result<WhatIf, AdminError> {
+        let (facts, observed) = self.observer.observe();
+        let outlook = Outlook::new(&facts, &observed, changes);
+        let mut outlook = outlook.map_err(|why| AdminError::Refused { why })?;
+        while !outlook.advance() {
+            if by.is_over() {
+                let why = "it was not worked out in time: ask with a longer --timeout".to_owned();
+                return Err(AdminError::Unavailable { why });
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(outlook.tell())
     }
 
     /// How the controller's steps go, if this node is it.

@@ -147,10 +147,17 @@ impl World<'_> {
             known.id == backup && known.archive == archive
         };
         match self.facts.backups.iter().find(of_it) {
-            Some(known) => flight.notes.push(format!(
-                "{} shards, {} records, {} bytes",
-                known.shards, known.records, known.bytes
-            )),
+            Some(known) => {
+                let back = self.observed.at_unix_ms.saturating_sub(known.cut.unix_ms()) / 1_000;
+                flight.notes.push(format!(
+                    "DROPS every write of the last {back} s, since the backup: undo brings them back \
+                     until it is accepted"
+                ));
+                flight.notes.push(format!(
+                    "{} shards, {} records, {} bytes",
+                    known.shards, known.records, known.bytes
+                ));
+            }
             None => flight.notes.push("the backup is not in this cluster's catalogue".to_owned()),
         }
         flight.notes.push(

@@ -16,6 +16,7 @@ use evenkeel_shared::view::{
 use goldenscript::{ArgumentConsumer, Command};
 
 use super::balance::{BalanceSettings, balance};
+use super::carried;
 use super::facts::{NodeObserved, Observed, ReplicaObserved, ShardObserved, lives};
 use super::plan::{Step, StepKind};
 use super::repair::{RepairSettings, repair};
@@ -252,65 +253,28 @@ impl World {
 
     /// Does what a step says, and asserts that it is safe.
     pub(super) fn carry_out(&mut self, step: &Step) {
-        let seen = self.observed.shards.get_mut(&step.shard).expect("a step names a shard");
-        let facts = self.facts.shards.get_mut(&step.shard).expect("a step names a shard");
+        let seen = self.observed.shards.get(&step.shard).expect("a step names a shard");
         assert_eq!(seen.epoch, step.epoch, "a stale step");
         let before = seen.voters.clone();
-        let mut set = |replica: &ReplicaId, role| {
-            let lost = ReplicaFacts { role: ReplicaRole::Lost };
-            if facts.replicas.get(replica) != Some(&lost) {
-                facts.replicas.insert(*replica, ReplicaFacts { role });
-            }
-        };
         match &step.kind {
-            StepKind::AddReplica { node } => {
-                let replica = ReplicaId::new(*node, self.facts.next.replica);
-                self.facts.next.replica += 1;
-                set(&replica, ReplicaRole::Learner);
-            }
-            StepKind::AddLearner { replica } => {
-                seen.learners.insert(*replica);
-                let caught_up = ReplicaObserved { lag: Some(0), ..ReplicaObserved::default() };
-                seen.replicas.insert(*replica, caught_up);
-            }
             StepKind::Promote { replicas, replaces } => {
-                for replica in replicas {
-                    assert!(seen.learners.remove(replica), "{replica} was no learner");
-                    seen.voters.insert(*replica);
-                    set(replica, ReplicaRole::Voter);
-                }
-                for replica in replaces {
-                    assert!(seen.voters.remove(replica), "{replica} was no voter");
-                    seen.learners.insert(*replica);
-                    set(replica, ReplicaRole::Learner);
-                }
+                let learns = |replica| seen.learners.contains(replica);
+                assert!(replicas.iter().all(learns), "no learner: {step:?}");
+                assert!(replaces.iter().all(|it| before.contains(it)), "no voter: {step:?}");
             }
             StepKind::Demote { replicas } => {
-                for replica in replicas {
-                    assert!(seen.voters.remove(replica), "{replica} was no voter");
-                    seen.learners.insert(*replica);
-                    set(replica, ReplicaRole::Learner);
-                }
+                assert!(replicas.iter().all(|it| before.contains(it)), "no voter: {step:?}");
             }
             StepKind::Remove { replica } => {
-                assert!(!seen.voters.contains(replica), "{replica} still votes");
-                seen.learners.remove(replica);
-                seen.replicas.remove(replica);
-                facts.replicas.remove(replica);
-            }
-            StepKind::Lose { replica } => {
-                set(replica, ReplicaRole::Lost);
-                seen.unfit.insert(*replica);
+                assert!(!before.contains(replica), "{replica} still votes");
             }
             StepKind::TransferLeader { from, to } => {
                 assert_eq!(seen.leader, Some(*from));
-                assert!(seen.voters.contains(to), "{to} does not vote");
-                seen.leader = Some(*to);
+                assert!(before.contains(to), "{to} does not vote");
             }
+            _ => {}
         }
-        if before != seen.voters {
-            seen.epoch = Epoch(seen.epoch.0 + 1);
-        }
+        carried::carry_out(&mut self.facts, &mut self.observed, step);
         self.assert_safe(step, &before);
     }
 

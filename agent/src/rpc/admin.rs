@@ -13,6 +13,7 @@ use evenkeel_shared::preflight::{Action, Outcome, Preflight};
 use evenkeel_shared::service::admin::Admin;
 use evenkeel_shared::service::peer::ContentHash;
 use evenkeel_shared::view::{ClusterView, Recovery};
+use evenkeel_shared::what_if::{Change, WhatIf};
 use evenkeel_shared::wire::deadline::Deadline;
 use tarpc::context::Context;
 
@@ -63,6 +64,10 @@ impl Admin for AdminService {
 
     async fn plan(self, _: Context) -> PlanView {
         self.operator.plan()
+    }
+
+    async fn what_if(self, by: Context, changes: Vec<Change>) -> Result<WhatIf, AdminError> {
+        self.operator.what_if(&changes, Deadline::of(&by)).await
     }
 
     async fn recovery(self, _: Context) -> Recovery {

@@ -56,7 +56,7 @@ impl Meter {
         self.clock.now()
     }
 
-    /// A write that began then has been answered.
+    /// A write that began then was done: what is refused is no work.
     pub fn wrote(&self, begun: Duration) {
         self.writes.fetch_add(1, Ordering::Relaxed);
         let took = self.clock.now().saturating_sub(begun);
@@ -66,7 +66,7 @@ impl Meter {
         }
     }
 
-    /// A read has been answered.
+    /// A read has found out what it asked.
     pub fn read(&self) {
         self.reads.fetch_add(1, Ordering::Relaxed);
     }

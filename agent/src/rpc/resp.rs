@@ -108,6 +108,10 @@ impl RespStore {
         let BatchReply { parts } = self.router.write_batch(request, by).await?;
         let lost = || Err(StoreError::Unknown { why: "no outcome came".to_owned() });
         let mut outcomes: Vec<Written> = (0..count).map(|_| lost()).collect();
+        let done = parts.iter().filter(|part| part.outcome.is_ok());
+        for _ in 0..done.map(|part| part.items.len()).sum() {
+            self.meter.wrote(begun);
+        }
         for part in parts {
             let BatchPart { items, outcome, position, sync, .. } = part;
             if outcome.is_ok() {
@@ -122,9 +126,6 @@ impl RespStore {
                     *place = own;
                 }
             }
-        }
-        for _ in 0..count {
-            self.meter.wrote(begun);
         }
         Ok(outcomes)
     }

@@ -28,9 +28,9 @@ impl Store for StoreService {
         request: WriteRequest,
     ) -> Result<WriteReply, StoreError> {
         let begun = self.meter.begin();
-        let reply = self.router.write(request, Deadline::of(&context)).await;
+        let reply = self.router.write(request, Deadline::of(&context)).await?;
         self.meter.wrote(begun);
-        reply
+        Ok(reply)
     }
 
     async fn write_batch(
@@ -39,15 +39,18 @@ impl Store for StoreService {
         request: BatchRequest,
     ) -> Result<BatchReply, StoreError> {
         let begun = self.meter.begin();
-        let reply = self.router.write_batch(request, Deadline::of(&context)).await;
-        self.meter.wrote(begun);
-        reply
+        let reply = self.router.write_batch(request, Deadline::of(&context)).await?;
+        let done = reply.parts.iter().filter(|part| part.outcome.is_ok());
+        for _ in 0..done.map(|part| part.items.len()).sum() {
+            self.meter.wrote(begun);
+        }
+        Ok(reply)
     }
 
     async fn read(self, context: Context, request: ReadRequest) -> Result<ReadReply, StoreError> {
-        let reply = self.router.read(request, Deadline::of(&context)).await;
+        let reply = self.router.read(request, Deadline::of(&context)).await?;
         self.meter.read();
-        reply
+        Ok(reply)
     }
 
     async fn scan(self, context: Context, request: ScanRequest) -> Result<ScanReply, StoreError> {

@@ -1,5 +1,7 @@
 //! `evenkeel plan …`: what the controller would do now, and operators' words to it.
 
+mod what_if;
+
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -13,6 +15,7 @@ use super::act::{self, Override, Wish};
 use super::session::{Operator, node_name};
 use super::table::{Align, Table};
 use super::{CliError, Exit, Session, format, json, output};
+use what_if::WhatIfArguments;
 
 /// How long a word on a step counts when nothing else is said.
 const WORD_HOLDS: &str = "1h";
@@ -22,6 +25,8 @@ const WORD_HOLDS: &str = "1h";
 pub(crate) enum PlanCommand {
     /// Print what is due, what waits for a word, what is not done and why, and what is scheduled
     Show,
+    /// Say what would come of several changes together: copies, leaderships, bytes, what is at risk
+    WhatIf(WhatIfArguments),
     /// Have a step done that the policy only advises
     Apply(WordArguments),
     /// Have a step left undone, or a scheduled act called off (by its number)
@@ -78,6 +83,9 @@ pub(crate) async fn run(session: &Session, command: PlanCommand) -> Result<Exit,
     let plan = plan(session, &operator).await?;
     let (arguments, go) = match command {
         PlanCommand::Show => return show(session, &plan, &view),
+        PlanCommand::WhatIf(arguments) => {
+            return what_if::run(session, &operator, &view, &arguments).await;
+        }
         PlanCommand::Apply(arguments) => (arguments, true),
         PlanCommand::Cancel(arguments) => (arguments, false),
     };

@@ -81,6 +81,7 @@ pub(crate) enum Command {
     Follow,
     Jump,
     Problem,
+    WhatIf,
     Then,
     Freeze,
     Unlock,

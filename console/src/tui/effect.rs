@@ -2,6 +2,7 @@
 
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
+use evenkeel_shared::what_if::Change;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,11 @@ pub enum Effect {
     },
     /// Ask what the controller does and would do; answered with `Message::Planned`.
     Plan,
+    /// Ask what would come of these changes together; answered with `Message::WhatIf`.
+    WhatIf {
+        /// The changes.
+        changes: Vec<Change>,
+    },
     /// Ask what operators have declared of recovery; answered with `Message::Declared`.
     Declared,
     /// Ask what a drill would do; answered with `Message::Briefed`.

@@ -130,6 +130,16 @@ impl Feed for LiveFeed {
                         .await;
                     Message::Planned(plan.map(Box::new))
                 }
+                Effect::WhatIf { changes } => {
+                    let asked = &changes;
+                    let result =
+                        inner
+                            .ask(|admin, by| async move {
+                                admin.what_if(by.context(), asked.clone()).await
+                            })
+                            .await;
+                    Message::WhatIf { changes, result: result.map(Box::new) }
+                }
                 Effect::Declared => {
                     let declared = inner
                         .ask(|admin, by| async move { admin.recovery(by.context()).await.map(Ok) })

@@ -10,6 +10,7 @@ use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::plan::PlanView;
 use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
 use evenkeel_shared::view::{ClusterView, Recovery};
+use evenkeel_shared::what_if::{Change, WhatIf};
 
 use super::hits::Hit;
 
@@ -92,6 +93,13 @@ pub enum Message {
     Planned(Result<Box<PlanView>, AdminError>),
     /// The answer to [`crate::tui::Effect::Declared`].
     Declared(Result<Box<Recovery>, AdminError>),
+    /// The answer to [`crate::tui::Effect::WhatIf`].
+    WhatIf {
+        /// The changes that were asked about.
+        changes: Vec<Change>,
+        /// What would come of them.
+        result: Result<Box<WhatIf>, AdminError>,
+    },
     /// Where the screen was written to, or why it was not.
     Exported(Result<String, String>),
     /// The answer to [`crate::tui::Effect::BriefDrill`].

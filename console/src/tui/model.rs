@@ -26,6 +26,7 @@ pub(crate) mod presenting;
 pub(crate) mod ring;
 pub(crate) mod rows;
 pub(crate) mod track;
+pub(crate) mod what_if;
 
 use std::collections::BTreeMap;
 
@@ -51,6 +52,8 @@ use journal::EventKey;
 use layer::Layer;
 use lock::Lock;
 
+/// The smallest terminal in which screens are drawn.
+pub(crate) const SIZE_MIN: Size = Size { width: 60, height: 16 };
 /// How long a line about something done stays.
 pub(crate) const STATUS_SHOWN_MS: u64 = 12_000;
 /// Acts whose answers are waited for; more would not be kept apart on one line.
@@ -219,6 +222,11 @@ impl Model {
     /// The sort column of a screen, by its place in `rows::sorts`.
     pub(crate) fn sort(&self, screen: Screen) -> usize {
         self.sorts.get(&screen).copied().unwrap_or(0)
+    }
+
+    /// Whether the terminal is too small to show what one does.
+    pub(crate) fn is_tiny(&self) -> bool {
+        self.size.width < SIZE_MIN.width || self.size.height < SIZE_MIN.height
     }
 
     /// Whether keys go to the screen itself: nothing that is being written or read lies over it.

@@ -156,6 +156,7 @@ async fn carry_out(
         acts @ (Effect::Preflight { .. }
         | Effect::Act { .. }
         | Effect::Declared
+        | Effect::WhatIf { .. }
         | Effect::BriefDrill { .. }
         | Effect::Drill { .. }
         | Effect::EndDrill) => feed.perform(acts),

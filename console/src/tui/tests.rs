@@ -80,10 +80,7 @@ impl Stage {
 
     /// Whether a harmful act lies open, to be confirmed.
     pub(super) fn is_asking(&self) -> bool {
-        self.model
-            .layers
-            .iter()
-            .any(|layer| matches!(layer, Layer::Dialog(_) | Layer::Drill(_) | Layer::Policy(_)))
+        self.model.layers.iter().any(|layer| matches!(layer, Layer::Dialog(_) | Layer::Drill(_)))
     }
 
     /// Every connection is lost, and time goes on.

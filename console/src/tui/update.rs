@@ -11,6 +11,7 @@ mod navigate;
 mod palette;
 mod policy;
 mod time;
+mod what_if;
 
 use evenkeel_shared::error::AdminError;
 use evenkeel_shared::preflight::{Action, Outcome};
@@ -92,6 +93,9 @@ fn take(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Planned(result) => {
             let result = result.map(ask::clean_plan).map_err(|error| clean::error(&error));
             model.answers.plan.take((), result, model.now);
+        }
+        Message::WhatIf { changes, result } => {
+            what_if::told(model, changes, result.map(|told| *told));
         }
         Message::Declared(result) => policy::declared(model, result),
         Message::Exported(Ok(path)) => {

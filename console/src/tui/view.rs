@@ -26,6 +26,7 @@ mod present;
 mod scrubber;
 mod shards;
 mod tiny;
+mod what_if;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -34,9 +35,9 @@ use ratatui::widgets::Clear;
 
 use super::action::Screen;
 use super::hits::Hits;
-use super::model::Model;
 use super::model::cluster::Cluster;
 use super::model::layer::Layer;
+use super::model::{Model, SIZE_MIN};
 use super::theme::{Theme, Tone};
 
 /// What every view is drawn from.
@@ -81,7 +82,7 @@ enum Breakpoint {
 impl Breakpoint {
     fn of(area: Rect) -> Self {
         match (area.width, area.height) {
-            (0..60, _) | (_, 0..16) => Self::Tiny,
+            (width, height) if width < SIZE_MIN.width || height < SIZE_MIN.height => Self::Tiny,
             (60..100, _) | (_, 16..30) => Self::Small,
             (100..160, _) => Self::Normal,
             _ => Self::Wide,
@@ -146,6 +147,7 @@ fn draw(model: &Model, frame: &mut Frame<'_>, hits: &Hits) {
                 palette::render(&scene, frame, body, (input, *chosen));
             }
             Layer::Drill(open) => drill::choice(&scene, frame, body, open),
+            Layer::WhatIf(form) => what_if::render(&scene, frame, body, form),
             Layer::Policy(form) => policy::render(&scene, frame, body, form),
             Layer::Changes(scroll) => changes::render(&scene, frame, body, *scroll),
             Layer::Detail | Layer::Filter { .. } | Layer::GoTo { .. } | Layer::Save { .. } => {}

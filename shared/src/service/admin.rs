@@ -10,6 +10,7 @@ use crate::plan::PlanView;
 use crate::preflight::{Action, Outcome, Preflight};
 use crate::service::peer::ContentHash;
 use crate::view::{ClusterView, Recovery};
+use crate::what_if::{Change, WhatIf};
 
 /// The operators' service.
 #[tarpc::service]
@@ -28,6 +29,8 @@ pub trait Admin {
     async fn dossier(node: NodeId) -> Result<Dossier, AdminError>;
     /// What the controller would do now.
     async fn plan() -> PlanView;
+    /// What would come of several changes together.
+    async fn what_if(changes: Vec<Change>) -> Result<WhatIf, AdminError>;
     /// What operators have declared of recovery.
     async fn recovery() -> Recovery;
     /// Every replica's content hash of one shard.

@@ -7,11 +7,13 @@ use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::limits::REPLICAS_MAX;
 use evenkeel_shared::preflight::{Harm, Preflight};
 use evenkeel_shared::view::{
-    FailoverMode, KeyspaceFacts, NodeState, PolicyVersion, RecoveryChange, ReplicaRole,
+    Decision, FailoverMode, KeyspaceFacts, NodeState, PolicyVersion, RecoveryChange, ReplicaRole,
 };
 
+use super::super::due::plan_now;
 use super::super::explain::candidates;
 use super::super::facts::{ShardObserved, members, name, takes_more, wanted};
+use super::super::plan::StepKind;
 use super::{World, listed, refused, titled};
 
 impl World<'_> {
@@ -56,17 +58,37 @@ impl World<'_> {
             RecoveryChange::Withdraw { node } => {
                 titled(format!("withdraw what was reported of {}", name(self.facts, *node)))
             }
-            RecoveryChange::Decide { step, decision } => {
-                let word = match decision {
-                    Some(word) if word.go => "apply",
-                    Some(_) => "hold",
-                    None => "leave to the policy",
-                };
-                titled(format!("{word} {step}"))
-            }
+            RecoveryChange::Decide { step, decision } => self.decide(step, decision.as_ref()),
             RecoveryChange::Schedule(later) => titled(format!("schedule {:?}", later.what)),
             RecoveryChange::Unschedule { id } => titled(format!("cancel number {id}")),
         }
+    }
+
+    /// An operator's word on a step: there must be such a step, and it is said what it would do.
+    fn decide(&self, step: &str, decision: Option<&Decision>) -> Preflight {
+        let Some(word) = decision else {
+            return titled(format!("leave to the policy {step}"));
+        };
+        let verb = if word.go { "apply" } else { "hold" };
+        let mut flight = titled(format!("{verb} {step}"));
+        let plan = plan_now(self.facts, self.observed, &self.facts.recovery.policy());
+        let mut steps = plan.steps.iter().chain(&plan.advised).chain(&plan.held);
+        let Some(known) = steps.find(|known| known.name() == step) else {
+            flight.refused = Some(format!("no step of the plan is named {step}"));
+            flight.safer = Some("`evenkeel plan show`".to_owned());
+            return flight;
+        };
+        flight.notes.push(format!("{}: {}, since {}", known.shard, known.kind, known.cause));
+        flight.bytes_to_repair = Some(known.price_bytes).filter(|bytes| *bytes > 0);
+        if let StepKind::TransferLeader { .. } = known.kind {
+            flight.leaders_moved = vec![known.shard];
+        }
+        let left = word.until_unix_ms.saturating_sub(self.observed.at_unix_ms).div_ceil(60_000);
+        flight.notes.push(format!(
+            "the word counts for {left} min: should the same step come again in that time, it counts \
+             for it too"
+        ));
+        flight
     }
 
     fn set_policy(&self, replaces: u32, new: &PolicyVersion) -> Preflight {

@@ -11,6 +11,7 @@ use evenkeel_shared::preflight::{Action, Harm, Outcome, Preflight};
 use evenkeel_shared::service::admin::Admin;
 use evenkeel_shared::service::peer::ContentHash;
 use evenkeel_shared::view::{ClusterView, FailoverMode, Recovery, RecoveryPolicy};
+use evenkeel_shared::what_if::{Change, WhatIf};
 use tarpc::context::Context;
 
 use super::{Fake, sample_view};
@@ -76,6 +77,14 @@ impl Admin for Fake {
             declined: Vec::new(),
             scheduled: Vec::new(),
         }
+    }
+
+    async fn what_if(self, _: Context, changes: Vec<Change>) -> Result<WhatIf, AdminError> {
+        let quorum_lost = match changes.as_slice() {
+            [Change::Lose(_), ..] => vec![ShardId(2)],
+            _ => Vec::new(),
+        };
+        Ok(WhatIf { revision: 7, settles: true, quorum_lost, ..WhatIf::default() })
     }
 
     async fn recovery(self, _: Context) -> Recovery {

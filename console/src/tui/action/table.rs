@@ -184,10 +184,6 @@ pub(crate) static BINDINGS: &[Binding] = &[
             "do a step of the plan that waits for you",
         ),
     )),
-    rare(locked(
-        &[],
-        free(Command::Policy, &[Char('S')], "S", "policy", "what is done about trouble by itself"),
-    )),
     locked(&[Backups], free(Command::Backup, &[Char('b')], "b", "back up", "back all shards up")),
     locked(
         &[Backups],
@@ -213,6 +209,17 @@ pub(crate) static BINDINGS: &[Binding] = &[
     free(Command::GoTo, &[Char('@')], "@", "go to", "a time: 14:02:10, -90s"),
     free(Command::Mark, &[Char('m')], "m", "mark", "mark this moment; again: what changed since"),
     free(Command::Live, &[Char('L')], "L", "live", "back to now"),
+    free(Command::Policy, &[Char('S')], "S", "policy", "what is done about trouble by itself"),
+    on(
+        &[Nodes, Shards, Load],
+        free(
+            Command::WhatIf,
+            &[Char('w')],
+            "w",
+            "what if",
+            "what would come of drains, losses, nodes",
+        ),
+    ),
     free(
         Command::Problem,
         &[Char('!')],

@@ -15,8 +15,8 @@ use super::{Model, rows};
 use crate::tui::action::{Command, Screen};
 use crate::tui::format;
 
-/// How long a word on a step of the plan counts, as that of `plan apply` does.
-const WORD_MS: u64 = 60 * 60 * 1_000;
+/// How long a word on a step of the plan counts: long enough to be done, not for the next time.
+const WORD_MS: u64 = 10 * 60 * 1_000;
 /// How long maintenance lasts unless it is ended.
 const MAINTAINED_MS: u64 = 60 * 60 * 1_000;
 
@@ -84,8 +84,7 @@ pub(crate) fn target(model: &Model, command: Command) -> Result<Action, &'static
             Err("one drill runs already: a ends it")
         }
         // Each step of a drill is an act of its own; this stands for them all.
-        // These have dialogs of their own; what they lead to is confirmed as every act.
-        Command::Heal | Command::Drill | Command::Policy => Ok(Action::Heal),
+        Command::Heal | Command::Drill => Ok(Action::Heal),
         Command::Evict => Ok(Action::Evict { node: node(model)? }),
         Command::Reinit => Ok(Action::Reinit { node: node(model)? }),
         Command::Failover => Ok(handover(model, shard(model)?)),

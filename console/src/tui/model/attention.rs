@@ -51,6 +51,7 @@ pub(crate) fn all(model: &Model) -> Vec<Finding> {
     let cluster = model.shown();
     let mut found = findings(cluster, model.shown_at());
     let Some(view) = cluster.view().filter(|_| model.held.is_none()) else { return found };
+    waiting(model, &mut found);
     let foreseen = &model.answers.foreseen;
     let lost = view.nodes.iter().filter(|node| node.state != NodeState::Down).filter_map(|node| {
         let shards = foreseen.of(node.id, view.revision)?.quorum_lost.len();
@@ -59,17 +60,40 @@ pub(crate) fn all(model: &Model) -> Vec<Finding> {
     let mut lost: Vec<(usize, &NodeView)> = lost.collect();
     lost.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
     if let Some((most, node)) = lost.first() {
-        let others = match lost.len() - 1 {
-            0 => String::new(),
-            count => format!(", {count} more as much or less"),
-        };
         let (name, shards) = (&node.name, format::plural(*most, "shard"));
-        let text = format!("losing {name} now would take the quorum of {shards}{others}");
+        let text = match lost.len() - 1 {
+            0 => format!("losing {name} now would take the quorum of {shards}"),
+            others => format!(
+                "losing {name}, or one of {others} others, would take the quorum of up to {shards}"
+            ),
+        };
         let place = found.iter().filter(|finding| finding.tone == Tone::Bad).count();
         found.insert(place, Finding { tone: Tone::Warn, text, about: About::Node(node.id) });
         found.truncate(ATTENTION_MAX);
     }
     found
+}
+
+/// Steps that the policy leaves to an operator.
+fn waiting(model: &Model, found: &mut Vec<Finding>) {
+    let steps = super::acts::waiting(model).len();
+    if steps > 0 {
+        let wait = if steps == 1 { "step of the plan waits" } else { "steps of the plan wait" };
+        let text = format!("{steps} {wait} for your word: A");
+        let about = About::Listed(Screen::Shards, "");
+        found.insert(0, Finding { tone: Tone::Warn, text, about });
+        found.sort_by_key(rank);
+        found.truncate(ATTENTION_MAX);
+    }
+}
+
+/// The worst first.
+fn rank(finding: &Finding) -> u8 {
+    match finding.tone {
+        Tone::Bad => 0,
+        Tone::Warn => 1,
+        _ => 2,
+    }
 }
 
 /// The findings, worst first.
@@ -84,16 +108,12 @@ fn findings(cluster: &Cluster, now: u64) -> Vec<Finding> {
     if let Some(view) = cluster.view() {
         shards(view, &mut found);
         for node in &view.nodes {
-            nodes(cluster, view, node.id, now, &mut found);
+            nodes(cluster, view, node.id, &mut found);
         }
+        disks(cluster, view, now, &mut found);
         modes(view, &mut found);
         intents(view, &mut found);
     }
-    let rank = |finding: &Finding| match finding.tone {
-        Tone::Bad => 0,
-        Tone::Warn => 1,
-        _ => 2,
-    };
     found.sort_by_key(rank);
     found.truncate(ATTENTION_MAX);
     found
@@ -154,7 +174,22 @@ fn shards(view: &ClusterView, found: &mut Vec<Finding>) {
     }
 }
 
-fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, now: u64, found: &mut Vec<Finding>) {
+/// Full disks, all of them in one sentence: they fill up together.
+fn disks(cluster: &Cluster, view: &ClusterView, now: u64, found: &mut Vec<Finding>) {
+    let full = view.nodes.iter().filter_map(|node| {
+        let share = cluster.load(node.id, now).and_then(|seen| disk_share(seen.load))?;
+        (share >= DISK_FULL).then_some((node, share))
+    });
+    let full: Vec<_> = full.collect();
+    let Some((first, _)) = full.first() else { return };
+    let names: Vec<String> =
+        full.iter().map(|(node, share)| format!("{} {:.0}%", node.name, share * 100.0)).collect();
+    let disk = if names.len() == 1 { "disk" } else { "disks" };
+    let text = format!("{disk} nearly full: {}", format::some_of(&names, 5));
+    found.push(Finding { tone: Tone::Warn, text, about: About::Node(first.id) });
+}
+
+fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, found: &mut Vec<Finding>) {
     let Some(node) = cluster.node(id) else { return };
     let name = &node.name;
     let since = format::age(view.taken_unix_ms.saturating_sub(node.since_unix_ms));
@@ -172,10 +207,6 @@ fn nodes(cluster: &Cluster, view: &ClusterView, id: NodeId, now: u64, found: &mu
     let phi = node.phi.filter(|phi| (PHI_RISING..PHI_SUSPECT).contains(phi));
     if let Some(phi) = phi.filter(|_| node.state == NodeState::Up) {
         say(Tone::Warn, format!("{name} phi {phi:.1} rising, suspect at {PHI_SUSPECT:.0}"));
-    }
-    let disk = cluster.load(id, now).and_then(|seen| disk_share(seen.load));
-    if let Some(share) = disk.filter(|share| *share >= DISK_FULL) {
-        say(Tone::Warn, format!("{name} disk {:.0}% full", share * 100.0));
     }
 }
 

@@ -4,6 +4,7 @@ use evenkeel_shared::fault::{Fault, Way};
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::{Action, Harm};
 use evenkeel_shared::view::{FailoverMode, Later, RecoveryChange};
+use evenkeel_shared::what_if::Change;
 
 use super::Model;
 use super::acts::name;
@@ -24,6 +25,18 @@ pub(crate) fn of(model: &Model, action: &Action, harm: Option<Harm>) -> String {
         _ => String::new(),
     };
     format!("evenkeel {}{consent}{}{input}", words(model, action), connect(model))
+}
+
+/// Changes that are only thought of, as the command line that asks about them.
+pub(crate) fn of_changes(model: &Model, changes: &[Change]) -> String {
+    let words = changes.iter().map(|change| match change {
+        Change::Drain(node) => format!(" --drain {}", quoted(&model.live.name(*node))),
+        Change::Lose(node) => format!(" --lose {}", quoted(&model.live.name(*node))),
+        Change::Add { zone, capacity } => {
+            format!(" --add {}", quoted(&format!("{zone}:{capacity}")))
+        }
+    });
+    format!("evenkeel plan what-if{}{}", words.collect::<String>(), connect(model))
 }
 
 /// The command line that shows what is chosen.

@@ -5,6 +5,7 @@ use tui_input::Input;
 use super::dialog::Dialog;
 use super::drill::DrillDialog;
 use super::policy::PolicyForm;
+use super::what_if::WhatIfForm;
 
 /// One layer.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub(crate) enum Layer {
     Changes(u16),
     /// The recovery policy, being changed.
     Policy(Box<PolicyForm>),
+    /// Changes that are only thought of.
+    WhatIf(Box<WhatIfForm>),
     /// The filter's line, with what it was before.
     Filter {
         /// The line being written.

@@ -74,7 +74,15 @@ pub(crate) fn found(model: &Model, letters: &str) -> Vec<Found> {
 
 /// Keys and what they are to be pressed on: `kill n4`, `failover s3`.
 fn on_one(model: &Model, letters: &str) -> Vec<Found> {
-    let Some((verb, name)) = letters.rsplit_once(char::is_whitespace) else { return Vec::new() };
+    let ends = [
+        letters.rsplit_once(char::is_whitespace),
+        letters.split_once(char::is_whitespace).map(|(name, verb)| (verb, name)),
+    ];
+    let found = ends.into_iter().flatten().map(|(verb, name)| on_named(model, verb.trim(), name));
+    found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+fn on_named(model: &Model, verb: &str, name: &str) -> Vec<Found> {
     let cluster = model.shown();
     let named = |id: &NodeId| cluster.name(*id).eq_ignore_ascii_case(name);
     let node = cluster.node_ids().into_iter().find(named);

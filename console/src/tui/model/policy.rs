@@ -154,6 +154,12 @@ impl Draft {
 
     /// Takes the version before the one that was taken last; what it is, in words.
     pub(crate) fn take_older(&mut self) -> String {
+        let dropped =
+            if self.from.is_none() && self.is != self.was { "; changes dropped" } else { "" };
+        format!("{}{dropped}", self.older())
+    }
+
+    fn older(&mut self) -> String {
         let from = self.from.unwrap_or_else(|| self.version());
         let older = self.recovery.policies.iter().rev().find(|known| known.version < from);
         let (version, policy, words) = match older {

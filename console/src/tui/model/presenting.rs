@@ -12,6 +12,8 @@ use crate::tui::theme::Tone;
 
 /// How long the figure of a failover or a drill stands before the rate comes back.
 const STANDS_MS: u64 = 60_000;
+/// What begins within so long of each other is one failover to an audience.
+const TOGETHER_MS: u64 = 5_000;
 /// Journal lines that are looked through for captions.
 const LINES_MAX: usize = 200;
 
@@ -56,14 +58,22 @@ pub(crate) fn headline(model: &Model) -> Headline {
         return headline;
     }
     let found = incidents(&cluster.journal);
-    let last = found.iter().find(|incident| !incident.planned && incident.unix_ms <= now);
+    let mut unplanned = found.iter().filter(|it| !it.planned && it.unix_ms <= now).peekable();
+    let newest = unplanned.peek().map_or(0, |incident| incident.unix_ms);
+    // Several nodes may have been taken away at once: the slowest is what there was to wait for.
+    let together = unplanned.filter(|it| newest - it.unix_ms.min(newest) <= TOGETHER_MS);
+    let last = together.max_by_key(|it| it.slowest().and_then(|rise| rise.total_us));
     if let Some(incident) = last.filter(|incident| stands(incident.unix_ms))
         && let Some(slowest) = incident.slowest()
         && let Some(total) = slowest.total_us
     {
-        let shards = format::plural(incident.rises.len(), "shard");
-        let caption =
-            format!("{}, slowest of {shards}: last sign of life to first write", slowest.shard);
+        let among = match incident.rises.len() {
+            1 => String::new(),
+            shards => format!(", slowest of {shards} shards"),
+        };
+        let age = format::short_age(now.saturating_sub(incident.unix_ms));
+        let shard = slowest.shard;
+        let caption = format!("{shard}{among}: last sign of life to first write, {age} ago");
         return Headline { figure: format::micros(total), caption, tone: Tone::Good };
     }
     match cluster.ops.last().filter(|_| !cluster.is_stale(now)) {
@@ -111,10 +121,8 @@ pub(crate) fn captions(model: &Model, most: usize) -> Vec<Caption> {
 fn is_told(event: &Event) -> bool {
     match event.kind {
         EventKind::Verdict | EventKind::Membership | EventKind::Audit | EventKind::Restore => true,
-        EventKind::Leader => false,
-        EventKind::Placement | EventKind::Backup | EventKind::Damage => {
-            event.severity > Severity::Info
-        }
+        EventKind::Leader | EventKind::Placement => false,
+        EventKind::Backup | EventKind::Damage => event.severity > Severity::Info,
     }
 }
 

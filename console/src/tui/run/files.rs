@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use color_eyre::eyre::{Result, WrapErr, eyre};
 use directories::ProjectDirs;
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 
 use evenkeel_shared::event::Event;
@@ -15,6 +16,9 @@ use crate::tui::keymap::{self, Settings};
 use crate::tui::model::history::Moment;
 use crate::tui::recording::{self, Recording, Second};
 use crate::tui::{ConsoleOptions, export};
+
+/// Files that may begin with one second.
+const NAMES_MAX: u32 = 1_000;
 
 /// The operator's own settings, if there are any.
 pub(super) fn settings() -> Result<Settings> {
@@ -89,8 +93,8 @@ impl Files {
 /// Writes a stretch of the past as a recording of its own; where.
 pub(super) fn incident(seconds: Vec<(Moment, Vec<Event>)>, from: u64) -> Result<String, String> {
     let written = || -> Result<PathBuf> {
-        let path = folder("incidents")?.join(format!("{from}.rec"));
-        let mut file = BufWriter::new(File::create(&path)?);
+        let (path, file) = fresh(&folder("incidents")?, from)?;
+        let mut file = BufWriter::new(file);
         recording::begin(&mut file)?;
         for (moment, events) in seconds {
             recording::write(&mut file, &Second { moment, events })?;
@@ -99,6 +103,22 @@ pub(super) fn incident(seconds: Vec<(Moment, Vec<Event>)>, from: u64) -> Result<
     };
     let path = written().map_err(|error| error.to_string())?;
     Ok(format!("{}: evenkeel console --replay shows it", path.display()))
+}
+
+/// A file that was not there before, named by a time.
+fn fresh(folder: &Path, unix_ms: u64) -> Result<(PathBuf, File)> {
+    let at = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let time = at.unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ").to_string();
+    for nth in 1..=NAMES_MAX {
+        let name = if nth == 1 { format!("{time}.rec") } else { format!("{time}-{nth}.rec") };
+        let path = folder.join(name);
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).wrap_err_with(|| format!("make {}", path.display())),
+        }
+    }
+    Err(eyre!("{} files of that second are there already: remove some", NAMES_MAX))
 }
 
 /// A folder of what the console writes, made if it is not there.

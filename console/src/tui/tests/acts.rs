@@ -1,10 +1,11 @@
 //! Acts beyond one key and one confirmation: the policy's form, steps that wait for a word, acts that
 //! go on; and the way from a problem to what it is about.
 
-use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::plan::{PlanView, StepStatus, StepView};
 use evenkeel_shared::preflight::{Action, Outcome};
 use evenkeel_shared::view::{Recovery, RecoveryChange, RecoveryPolicy, Rule};
+use evenkeel_shared::what_if::{Change, NodeOutlook, WhatIf};
 
 use super::styled::text;
 use super::{Stage, locked, unlocked};
@@ -19,7 +20,7 @@ fn said(stage: &Stage) -> &str {
 pub(super) fn advised(stage: &Stage) -> PlanView {
     let step = StepView {
         name: "s4.add.5".to_owned(),
-        shard: evenkeel_shared::ids::ShardId(4),
+        shard: ShardId(4),
         what: "add a replica on n5".to_owned(),
         cause: "n3 DOWN for 61 s".to_owned(),
         price_bytes: 3 << 20,
@@ -46,7 +47,7 @@ pub(super) fn advised(stage: &Stage) -> PlanView {
 fn the_policy_is_changed_in_a_form_and_confirmed_as_every_act() {
     let mut stage = Stage::watching(&unlocked(), 2);
     assert_eq!(stage.press("S"), [Effect::Declared]);
-    stage.press("Enter");
+    assert_eq!(stage.press("Enter"), []);
     stage.say(Message::Declared(Ok(Box::default())));
     stage.press("Enter");
     let frame = text(&stage.draw(120, 36));
@@ -168,4 +169,96 @@ fn an_audience_sees_what_the_last_failover_took_and_then_the_rate_again() {
     assert!(text(&stage.draw(120, 36)).contains("operations a second"));
     let ascii = ConsoleOptions { present: true, ascii: true, ..locked() };
     assert!(text(&Stage::watching(&ascii, 9).draw(120, 36)).is_ascii());
+}
+
+#[test]
+fn what_is_thought_of_is_asked_about_and_changes_nothing() {
+    let mut stage = Stage::watching(&locked(), 2);
+    let nothing = Effect::WhatIf { changes: Vec::new() };
+    assert_eq!(stage.press("j w"), [nothing]);
+    let drained = vec![Change::Drain(NodeId(2))];
+    assert_eq!(stage.press("Space"), [Effect::WhatIf { changes: drained.clone() }]);
+    let outlook = |node: u32, copies, leads| NodeOutlook {
+        node: Some(NodeId(node)),
+        name: format!("n{node}"),
+        zone: "b".to_owned(),
+        copies,
+        leads,
+    };
+    let told = WhatIf {
+        revision: 412,
+        nodes: vec![outlook(1, (9, 13), (3, 4)), outlook(2, (10, 0), (4, 0))],
+        copies_moved: 10,
+        bytes: 31_000_000,
+        leaders_moved: 4,
+        settles: true,
+        ..WhatIf::default()
+    };
+    stage.say(Message::WhatIf { changes: drained, result: Ok(Box::new(told.clone())) });
+    insta::assert_snapshot!("what_if_120x36", text(&stage.draw(120, 36)));
+    // An answer to what is not thought of any more is not shown.
+    let two = stage.press("z");
+    assert_eq!(two, [Effect::WhatIf { changes: [2, 5].map(|id| Change::Lose(NodeId(id))).into() }]);
+    assert!(text(&stage.draw(80, 24)).contains("asking the agents what would come of it"));
+    let Some(Effect::WhatIf { changes }) = two.first().cloned() else { panic!("it asks") };
+    let worse = WhatIf { quorum_lost: vec![ShardId(4)], ..told };
+    stage.say(Message::WhatIf { changes, result: Ok(Box::new(worse)) });
+    let frame = text(&stage.draw(80, 24));
+    assert!(frame.contains("1 shard without a majority at once: s4"), "{frame}");
+    let copied = stage.press("+ Y");
+    let line = "evenkeel plan what-if --lose n2 --lose n5 --add b:100 --connect 127.0.0.1:7410";
+    assert_eq!(copied, [Effect::Copy(line.to_owned())]);
+    // What was thought of is done only by the key that does it, which is locked.
+    stage.press("0 Space");
+    assert_eq!(stage.press("D"), []);
+    assert_eq!(said(&stage), "drain: locked: press W to unlock for 10 minutes");
+}
+
+#[test]
+fn the_policy_can_be_looked_at_while_locked_and_not_set() {
+    let mut stage = Stage::watching(&ConsoleOptions { read_only: true, ..locked() }, 2);
+    assert_eq!(stage.press("S"), [Effect::Declared]);
+    stage.say(Message::Declared(Ok(Box::default())));
+    assert_eq!(stage.press("j j j j h Enter"), []);
+    assert!(text(&stage.draw(80, 24)).contains("--read-only"));
+    let copied = stage.press("Y");
+    assert!(matches!(copied.as_slice(), [Effect::Copy(line)] if line.contains("policy set -")));
+}
+
+#[test]
+fn another_version_that_holds_by_now_is_told() {
+    let mut stage = Stage::watching(&unlocked(), 2);
+    stage.press("S");
+    stage.say(Message::Declared(Ok(Box::default())));
+    let mut view = stage.world.view(NodeId(1));
+    view.policy_version = 3;
+    stage.say(Message::View(Box::new(view)));
+    assert_eq!(stage.press("Enter"), []);
+    assert!(text(&stage.draw(80, 24)).contains("version 3 holds by now"));
+}
+
+#[test]
+fn nothing_is_confirmed_that_can_not_be_seen() {
+    let mut stage = Stage::watching(&unlocked(), 2);
+    stage.say(Message::Resize { width: 44, height: 12 });
+    assert_eq!(stage.press("j K y"), []);
+    assert!(stage.model.layers.is_empty());
+    stage.say(Message::Resize { width: 80, height: 24 });
+    let asked = stage.press("K");
+    stage.answer(&asked);
+    stage.say(Message::Resize { width: 44, height: 12 });
+    assert_eq!(stage.press("y"), []);
+    stage.press("Esc");
+    assert!(stage.model.layers.is_empty(), "it can be left");
+    assert_eq!(stage.press("q"), [Effect::Quit]);
+}
+
+#[test]
+fn the_palette_takes_what_and_whom() {
+    let mut stage = Stage::watching(&unlocked(), 2);
+    let kill = Action::Kill { node: NodeId(4), down_secs: Some(10) };
+    for letters in [": k i l l Space n 4 Enter", ": n 4 Space k i l l Enter"] {
+        assert_eq!(stage.press(letters), [Effect::Preflight { action: kill.clone() }], "{letters}");
+        stage.press("Esc");
+    }
 }

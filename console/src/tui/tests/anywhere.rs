@@ -45,7 +45,7 @@ proptest! {
     fn any_size_draws_in_any_state(
         state in 0u8..6,
         sizes in prop::collection::vec((1u16..=300, 1u16..=100), 4),
-        keys in "[1234560jkhlgGsvfotpW/?:@KFDEMXZCHPISbRAUyYnq!\\[\\]{}m<> L-]{0,14}",
+        keys in "[1234560jkhlgGsvfotpW/?:@KFDEMXZCHPISbRAUyYnq!w+z0\\[\\]{}m<> L-]{0,14}",
     ) {
         let mut stage = stage(state);
         for key in keys.chars() {

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use evenkeel_shared::event::Severity;
 use tui_input::{Input, InputRequest};
 
-use super::{acts, dialog, drill, lock_sentence, navigate, palette, policy, time};
+use super::{acts, dialog, drill, lock_sentence, navigate, palette, policy, time, what_if};
 use crate::tui::Effect;
 use crate::tui::action::{Binding, Chord, Command, Guard, Screen};
 use crate::tui::model::acts::refusal;
@@ -29,6 +29,10 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Chord::Ctrl('z') => return vec![Effect::Suspend],
         _ => {}
     }
+    // Nothing is confirmed, chosen or typed that can't be seen.
+    if model.is_tiny() {
+        return tiny(model, chord);
+    }
     match model.layers.pop() {
         Some(Layer::Help(scroll)) => help(model, chord, scroll),
         Some(Layer::Filter { input, before }) => filter(model, key, input, before),
@@ -39,6 +43,7 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Some(Layer::GoTo { input, .. }) => palette::go_to(model, key, input),
         Some(Layer::Save { input, .. }) => return palette::save(model, key, input),
         Some(Layer::Drill(open)) => return drill::pressed(model, key, open),
+        Some(Layer::WhatIf(form)) => return what_if::pressed(model, key, form),
         Some(Layer::Policy(form)) => return policy::pressed(model, key, form),
         Some(Layer::Changes(scroll)) => changes(model, chord, scroll),
         Some(Layer::Detail) => {
@@ -46,6 +51,16 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             return command(model, chord);
         }
         None => return command(model, chord),
+    }
+    Vec::new()
+}
+
+/// In a terminal that shows nothing but how the cluster is, one can leave and close, no more.
+fn tiny(model: &mut Model, chord: Chord) -> Vec<Effect> {
+    match chord {
+        Chord::Char('q') => return quit(model),
+        Chord::Key(KeyCode::Esc) => drop(model.layers.pop()),
+        _ => {}
     }
     Vec::new()
 }
@@ -89,9 +104,6 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
             drill::choose(model);
             return Vec::new();
         }
-        if line.command == Command::Policy {
-            return policy::open(model);
-        }
         return acts::begin(model, line.command);
     }
     match line.command {
@@ -112,6 +124,8 @@ pub(super) fn carry_out(model: &mut Model, line: &Binding) -> Vec<Effect> {
             };
         }
         Command::Follow => model.chosen.event.key = None,
+        Command::WhatIf => return what_if::open(model),
+        Command::Policy => return policy::open(model),
         Command::EndDrill => return drill::end(model),
         Command::Zoom => model.zoomed = !model.zoomed,
         Command::Brighter => model.gain = (model.gain + 1).min(GAIN_MAX),

@@ -108,6 +108,11 @@ pub(super) fn to(model: &mut Model, about: About) {
             } else {
                 model.filters.insert(screen, filter.to_owned());
             }
+            // What is about to be looked at is chosen: the worst comes first.
+            if screen == Screen::Shards {
+                let rows = rows::shards(model);
+                model.chosen.shard.go(&rows, 0);
+            }
         }
     }
 }

@@ -9,9 +9,14 @@ use evenkeel_shared::view::Recovery;
 use super::acts;
 use crate::tui::Effect;
 use crate::tui::action::Chord;
+use crate::tui::model::acts::closed;
 use crate::tui::model::layer::Layer;
 use crate::tui::model::policy::{Draft, PolicyForm, PolicyStage};
-use crate::tui::model::{Model, clean};
+use crate::tui::model::{Model, clean, command_line};
+
+/// Who sets a policy here.
+const BY: &str = "an operator at the console";
+const UNCHANGED: &str = "nothing is different from what holds";
 
 /// Opens the form; what holds is asked for.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
@@ -66,11 +71,31 @@ pub(super) fn pressed(model: &mut Model, key: KeyEvent, mut form: Box<PolicyForm
         Chord::Char('l') | Chord::Key(KeyCode::Right) => draft.turn(&chosen, true),
         Chord::Char('h') | Chord::Key(KeyCode::Left) => draft.turn(&chosen, false),
         Chord::Char('v') => *hint = Some(draft.take_older()),
-        Chord::Key(KeyCode::Enter) => match draft.change("an operator at the console", model.now) {
-            Ok(Some(change)) => return acts::confirm(model, Action::Recover(change)),
-            Ok(None) => *hint = Some("nothing is different from what holds".to_owned()),
+        Chord::Char('Y') => match draft.change(BY, model.now) {
+            Ok(Some(change)) => {
+                let line = command_line::of(model, &Action::Recover(change), None);
+                let first = line.lines().next().unwrap_or_default();
+                *hint = Some(format!("copied: {first}"));
+                model.layers.push(Layer::Policy(form));
+                return vec![Effect::Copy(line)];
+            }
+            Ok(None) => *hint = Some(UNCHANGED.to_owned()),
             Err(why) => *hint = Some(clean::text(&why)),
         },
+        Chord::Key(KeyCode::Enter) => {
+            let holds = model.live.view().map_or(draft.version(), |view| view.policy_version);
+            match draft.change(BY, model.now) {
+                _ if holds != draft.version() => {
+                    *hint = Some(format!("version {holds} holds by now: Esc, and S shows it"));
+                }
+                Ok(Some(change)) => match closed(model) {
+                    Some(why) => *hint = Some(why),
+                    None => return acts::confirm(model, Action::Recover(change)),
+                },
+                Ok(None) => *hint = Some(UNCHANGED.to_owned()),
+                Err(why) => *hint = Some(clean::text(&why)),
+            }
+        }
         _ => *hint = Some("arrows choose and change, Enter asks to set it, Esc leaves".to_owned()),
     }
     model.layers.push(Layer::Policy(form));

@@ -37,6 +37,7 @@ pub(super) fn live(model: &mut Model) {
         return;
     }
     model.held = None;
+    model.status = None;
 }
 
 /// Lets time go on while the past plays.

@@ -15,7 +15,7 @@ use crate::tui::model::rows;
 use crate::tui::theme::Tone;
 
 /// How long an answer stands before the line tells how the act goes on.
-const READ_MS: u64 = 3_000;
+const READ_MS: u64 = 1_500;
 
 /// Draws the line.
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {

@@ -34,7 +34,7 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, scrol
     harmful.extend(ladder(scene));
     harmful.push(super::facts::heading("The past: an hour, or a recording"));
     harmful.extend(travels.into_iter().map(|line| entry(scene, line, None)));
-    let wide = body.width >= 100;
+    let wide = body.width >= 116 && cells(free.len().max(harmful.len())) + 2 <= body.height;
     let height = if wide { free.len().max(harmful.len()) } else { free.len() + harmful.len() + 1 };
     let height = cells(height).saturating_add(2).min(body.height);
     let at = popup(scene, frame, body, if wide { 112 } else { 72 }, height);

@@ -84,7 +84,7 @@ fn step_line(scene: &Scene<'_>, step: &StepView) -> Line<'static> {
         StepStatus::Success => (glyphs.done, "done", Tone::Good),
         StepStatus::Cancelled | StepStatus::Replaced => (glyphs.dot, "dropped", Tone::Muted),
         StepStatus::Timeout => (glyphs.bad, "too late", Tone::Bad),
-        StepStatus::Advised => (glyphs.warn, "waits for your word", Tone::Warn),
+        StepStatus::Advised => (glyphs.warn, "waits for your word: A", Tone::Warn),
         StepStatus::Held => (glyphs.empty, "held", Tone::Muted),
     };
     let since = format::age(scene.model.now.saturating_sub(step.since_unix_ms));

@@ -11,7 +11,9 @@ use crate::tui::number::cells;
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widget::panel::{self, Panel};
 
-const WIDTH: u16 = 100;
+/// With what each setting is about beside it.
+const WIDE: u16 = 124;
+const WIDTH: u16 = 78;
 /// Lines below the settings.
 const BELOW: u16 = 3;
 
@@ -38,21 +40,32 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, form:
                 version => format!("version {version} holds"),
             };
             let room = body.height.saturating_sub(2 + BELOW).max(1);
-            lines = settings(scene, draft, form.row, room.into());
-            lines.push(Line::default());
+            let is_wide = body.width >= WIDE;
+            lines = settings(scene, draft, (form.row, room.into()), is_wide);
+            let all = draft.lines();
+            let about = all.get(form.row).filter(|_| !is_wide);
+            let about = about.map_or("", |line| policy::about(&line.key));
+            lines.push(Line::from(scene.ink(format!("  {about}"), Tone::Muted)));
             let keys = "arrows choose and change, v takes an older version, Enter asks to set it";
             lines.push(Line::from(scene.ink(keys, Tone::Accent)));
             let hint = form.hint.clone().unwrap_or_default();
             lines.push(Line::from(scene.ink(hint, Tone::Warn)));
         }
     }
-    let at = popup(scene, frame, body, WIDTH, cells(lines.len()).saturating_add(2));
+    let width = if body.width >= WIDE { WIDE } else { WIDTH };
+    let at = popup(scene, frame, body, width, cells(lines.len()).saturating_add(2));
     let frame_of = Panel { title: "Recovery policy", note, alarm: false };
     let inner = panel::render(frame, at, &frame_of, scene.theme);
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-fn settings(scene: &Scene<'_>, draft: &Draft, row: usize, room: usize) -> Vec<Line<'static>> {
+/// The settings, as many as there is room for; each says what it is about where that fits.
+fn settings(
+    scene: &Scene<'_>,
+    draft: &Draft,
+    (row, room): (usize, usize),
+    is_wide: bool,
+) -> Vec<Line<'static>> {
     let glyphs = scene.theme.glyphs;
     let all = draft.lines();
     let key_width = all.iter().map(|line| line.key.chars().count()).max().unwrap_or(0).min(32);
@@ -74,7 +87,7 @@ fn settings(scene: &Scene<'_>, draft: &Draft, row: usize, room: usize) -> Vec<Li
             Span::raw(format!("{:<key_width$}  ", line.key)),
             value,
             scene.ink(format!("{was:<14} "), Tone::Warn),
-            scene.ink(policy::about(&line.key), Tone::Muted),
+            scene.ink(if is_wide { policy::about(&line.key) } else { "" }, Tone::Muted),
         ])
     });
     drawn.collect()

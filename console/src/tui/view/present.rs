@@ -15,6 +15,8 @@ use crate::tui::widget::panel::{self, Panel};
 
 /// Rows of the pane.
 const ROWS: u16 = 8;
+/// Rows that the screen itself needs.
+const BELOW_MIN: u16 = 12;
 /// Columns of a large character.
 const COLUMNS: usize = 4;
 /// Rows of the large figure.
@@ -32,7 +34,8 @@ const NEW_MS: u64 = 5_000;
 ///
 /// Returns what is left of the area.
 pub(super) fn above(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) -> Rect {
-    if !scene.model.present {
+    // Where there is no room for both, the screen itself comes first.
+    if !scene.model.present || area.height < ROWS + BELOW_MIN {
         return area;
     }
     let rows = [Constraint::Length(ROWS), Constraint::Min(0)];

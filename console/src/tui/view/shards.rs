@@ -23,7 +23,12 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
         matrix::render(scene, frame, area);
         return;
     }
-    let side = if scene.room == Breakpoint::Wide { 60 } else { 44 };
+    let side = match area.width {
+        160.. => 60,
+        120.. => 44,
+        // The matrix needs its nodes more than the pane its words.
+        _ => 34,
+    };
     let columns = [Constraint::Min(0), Constraint::Length(side)];
     let [left, right] = Layout::horizontal(columns).areas(area);
     matrix::render(scene, frame, left);

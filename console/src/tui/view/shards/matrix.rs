@@ -33,8 +33,9 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     let legend = u16::from(inner.height >= 6);
     let body = Rect { height: inner.height - strip - legend, ..inner };
     let columns = columns(scene, &nodes);
-    let empty =
-        if scene.cluster.view().is_some() { "no shard matches" } else { "no shard heard of yet" };
+    let filter = scene.model.filter(Screen::Shards);
+    let none = format!("no shard matches the filter {filter}: Esc drops it");
+    let empty = if scene.cluster.view().is_some() { &none } else { "no shard heard of yet" };
     let selected = scene.model.chosen.shard.index(&ids);
     let table = Table { columns: &columns, rows: ids.len(), selected, empty, hits: scene.hits };
     table::render(frame, body, &table, scene.theme, |index| row(scene, ids[index], &nodes.shown));
@@ -82,7 +83,8 @@ fn note(scene: &Scene<'_>, shown: usize, nodes: &Nodes) -> String {
         parts.push(format!("{left} nodes {}-{last} of {total} {right}", nodes.before + 1));
     }
     if shown < all {
-        parts.push(format!("{shown} of {all}"));
+        let filter = scene.model.filter(Screen::Shards);
+        parts.push(format!("{shown} of {all}: {filter}"));
     }
     let sort = rows::sorts(Screen::Shards).get(scene.model.sort(Screen::Shards));
     parts.push(format!("sort {}", sort.copied().unwrap_or_default()));
