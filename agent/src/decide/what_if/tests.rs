@@ -1,3 +1,5 @@
+//! What is looked ahead to, on a toy cluster of six nodes in three zones.
+
 use evenkeel_shared::view::ClusterFacts;
 
 use super::super::world::World;
