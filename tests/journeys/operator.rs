@@ -280,3 +280,14 @@ fn a_console_that_panics_gives_the_terminal_back() {
     terminal.assert_given_back();
     see(&terminal, &["as it was told to"]);
 }
+
+#[test]
+fn whoever_asks_right_after_a_kill_is_told_of_the_cluster_that_is_left() {
+    let mut cluster = drilled();
+    cluster.run(&["node", "kill", "n2", "--yes"]).expect(0);
+    let second = cluster.run(&["node", "kill", "n3", "--yes"]);
+    assert_eq!(second.code, Some(2), "{}{}", second.stdout, second.stderr);
+    let told = format!("{}{}", second.stdout, second.stderr);
+    assert!(told.contains("lose their quorum") || told.contains("--override n3"), "{told}");
+    assert!(cluster.agents[2].is_running(), "it was not confirmed");
+}

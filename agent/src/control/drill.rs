@@ -21,6 +21,9 @@ const ANSWER_TIME: Duration = Duration::from_millis(30);
 /// No drill lasts longer: whoever forgets one finds a cluster that has healed.
 const FAULT_MAX: Duration = Duration::from_secs(3_600);
 
+/// How long it may take until a node that was taken away is seen to be gone, and between two looks.
+const SEEN_MAX: Duration = Duration::from_millis(1_500);
+const SEEN_AGAIN: Duration = Duration::from_millis(10);
 /// How long the nodes have to say that their drills have ended: a frozen one says nothing.
 const HEAL_MAX: Duration = Duration::from_secs(2);
 
@@ -38,6 +41,7 @@ impl Operator {
             Ok(_) | Err(StoreError::Unknown { .. }) => {}
             Err(error) => return Err(error),
         }
+        self.wait_until_away(node, by).await;
         Ok(match down_secs {
             Some(seconds) => format!("{name} killed, back in {seconds} s"),
             None => format!("{name} killed"),
@@ -53,8 +57,27 @@ impl Operator {
         (actor, by): (&str, Deadline),
     ) -> Result<String, StoreError> {
         self.order_drill(node, Drill::Begin { fault: fault.clone(), secs }, actor, by).await?;
+        if fault.takes_node_away() {
+            self.wait_until_away(node, by).await;
+        }
         let words = fault.words(|node| self.name(node));
         Ok(format!("{} {words} for {secs} s", self.name(node)))
+    }
+
+    /// Waits until it is seen here that a node is of no use any more: whoever asks next what another
+    /// loss would do must not be told of a cluster that was.
+    async fn wait_until_away(&self, node: NodeId, by: Deadline) {
+        if node == self.system.me {
+            return;
+        }
+        let by = by.at_most(SEEN_MAX);
+        loop {
+            let (_, observed) = self.observer.observe();
+            if !observed.lives(node) || observed.is_drilled_away(node) || by.is_over() {
+                return;
+            }
+            tokio::time::sleep(SEEN_AGAIN).await;
+        }
     }
 
     /// Has a node do something to itself.
