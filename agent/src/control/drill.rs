@@ -6,6 +6,7 @@ use std::time::Duration;
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::fault::{Drill, Fault};
 use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::view::NodeState;
 use evenkeel_shared::wire::deadline::Deadline;
 use rustix::process::{Signal, getpid, getppid, kill_process};
 
@@ -64,8 +65,9 @@ impl Operator {
         Ok(format!("{} {words} for {secs} s", self.name(node)))
     }
 
-    /// Waits until it is seen here that a node is of no use any more: whoever asks next what another
-    /// loss would do must not be told of a cluster that was.
+    /// Waits until the agents agree that a node is gone, or it says itself that it is of no use:
+    /// whoever asks next, whichever of them, what another loss would do must not be told of a cluster
+    /// that was.
     async fn wait_until_away(&self, node: NodeId, by: Deadline) {
         if node == self.system.me {
             return;
@@ -73,7 +75,8 @@ impl Operator {
         let by = by.at_most(SEEN_MAX);
         loop {
             let (_, observed) = self.observer.observe();
-            if !observed.lives(node) || observed.is_drilled_away(node) || by.is_over() {
+            let is_down = observed.state(node) == NodeState::Down;
+            if is_down || observed.is_drilled_away(node) || by.is_over() {
                 return;
             }
             tokio::time::sleep(SEEN_AGAIN).await;

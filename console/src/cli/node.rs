@@ -9,8 +9,10 @@ mod recovery;
 use std::time::Duration;
 
 use clap::Subcommand;
+use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::limits::DEADLINE_MAX;
 use evenkeel_shared::preflight::Action;
+use evenkeel_shared::view::{ClusterView, NodeState};
 
 use super::act::{self, Override, Wish};
 use super::session::node_named;
@@ -71,6 +73,11 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
     if let NodeCommand::Explain(_) = command {
         return explain::run(session, &operator, &view, node).await;
     }
+    let takes_away = matches!(command, NodeCommand::Kill { .. } | NodeCommand::Fault(_));
+    let operator = match beside(&view, node).filter(|_| takes_away && view.observer == node) {
+        Some(other) => session.operator_at(other).await.unwrap_or(operator),
+        None => operator,
+    };
     let action = match &command {
         NodeCommand::Kill { down, .. } => {
             Action::Kill { node, down_secs: down.map(whole_seconds).transpose()? }
@@ -89,6 +96,12 @@ pub(crate) async fn run(session: &Session, command: NodeCommand) -> Result<Exit,
         timeout: session.timeout_or(DEADLINE_MAX),
     };
     act::run(session, &operator, wish).await
+}
+
+/// Another agent than this node's: who is taken away can't say when the others have seen it.
+fn beside(view: &ClusterView, node: NodeId) -> Option<&str> {
+    let mut others = view.nodes.iter().filter(|other| other.id != node);
+    others.find(|other| other.state == NodeState::Up).map(|other| other.addresses.rpc.as_str())
 }
 
 /// Down times are counted in seconds; a fraction is rounded up.
