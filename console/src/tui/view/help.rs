@@ -23,11 +23,14 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, body: Rect, scrol
     let free: Vec<Line<'static>> =
         others.into_iter().map(|line| entry(scene, line, None)).collect();
     let mut harmful = vec![super::facts::heading("Changes the cluster")];
+    // What holds all of them is said once.
+    let closed = acts::closed(scene.model);
+    harmful.extend(closed.iter().map(|why| Line::from(scene.ink(format!(" {why}"), Tone::Warn))));
     for line in here(Guard::Locked) {
         let refusal = acts::refusal(scene.model, line.command);
         let off = refusal.is_some();
         harmful.push(entry(scene, line, Some(off)));
-        if let Some(why) = refusal {
+        if let Some(why) = refusal.filter(|_| closed.is_none()) {
             harmful.push(Line::from(scene.ink(format!("          {why}"), Tone::Muted)));
         }
     }

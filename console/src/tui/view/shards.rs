@@ -8,8 +8,11 @@ use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::{Breakpoint, Scene, plan};
 
+/// Columns from which the chosen shard has room beside the matrix.
+const BESIDE_MIN: u16 = 116;
+
 /// ```text
-/// matrix │ chosen shard (from Normal)
+/// matrix │ chosen shard (from 116 columns)
 /// what the controller does, while it does something
 /// ```
 pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
@@ -19,16 +22,12 @@ pub(super) fn render(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     if plan > 0 {
         plan::render(scene, frame, lower);
     }
-    if scene.room == Breakpoint::Small {
+    // A matrix without some of its nodes says less than one without the pane beside it.
+    if scene.room == Breakpoint::Small || area.width < BESIDE_MIN {
         matrix::render(scene, frame, area);
         return;
     }
-    let side = match area.width {
-        160.. => 60,
-        120.. => 44,
-        // The matrix needs its nodes more than the pane its words.
-        _ => 34,
-    };
+    let side = if scene.room == Breakpoint::Wide { 60 } else { 44 };
     let columns = [Constraint::Min(0), Constraint::Length(side)];
     let [left, right] = Layout::horizontal(columns).areas(area);
     matrix::render(scene, frame, left);
