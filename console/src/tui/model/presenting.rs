@@ -6,7 +6,7 @@ use evenkeel_shared::event::{Event, EventKind, Severity};
 
 use super::Model;
 use super::drill::DrillRun;
-use super::failovers::{Incident, incidents};
+use super::failovers::Incident;
 use crate::tui::format;
 use crate::tui::theme::Tone;
 
@@ -40,7 +40,7 @@ pub(crate) struct Caption {
 }
 
 /// What matters most now: shards out of service, then what the last failover took, then the rate.
-pub(crate) fn headline(model: &Model) -> Headline {
+pub(crate) fn headline(model: &Model, found: &[Incident]) -> Headline {
     let now = model.shown_at();
     let cluster = model.shown();
     let stands = |at: u64| at <= now && now - at <= STANDS_MS;
@@ -57,7 +57,6 @@ pub(crate) fn headline(model: &Model) -> Headline {
     {
         return headline;
     }
-    let found = incidents(&cluster.journal);
     let mut unplanned = found.iter().filter(|it| !it.planned && it.unix_ms <= now).peekable();
     let newest = unplanned.peek().map_or(0, |incident| incident.unix_ms);
     // Several nodes may have been taken away at once: the slowest is what there was to wait for.
@@ -105,12 +104,12 @@ fn of_drill(drill: &DrillRun) -> Option<Headline> {
 }
 
 /// The newest things worth telling, the newest first.
-pub(crate) fn captions(model: &Model, most: usize) -> Vec<Caption> {
+pub(crate) fn captions(model: &Model, found: &[Incident], most: usize) -> Vec<Caption> {
     let now = model.shown_at();
     let cluster = model.shown();
     let lines = cluster.journal.iter().rev().take(LINES_MAX).map(|(_, event)| event);
     let mut told: Vec<Caption> = lines.filter(|event| is_told(event)).map(line).collect();
-    told.extend(incidents(&cluster.journal).iter().map(moved));
+    told.extend(found.iter().map(moved));
     told.retain(|caption| caption.unix_ms <= now);
     told.sort_by_key(|caption| std::cmp::Reverse(caption.unix_ms));
     told.truncate(most);

@@ -9,6 +9,7 @@ use tui_big_text::{BigText, PixelSize};
 
 use super::Scene;
 use crate::tui::format;
+use crate::tui::model::failovers::{Incident, incidents};
 use crate::tui::model::presenting::{Caption, Headline, captions, headline};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widget::panel::{self, Panel};
@@ -44,13 +45,15 @@ pub(super) fn above(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) -> Rec
     let inner = panel::render(frame, top, &frame_of, scene.theme);
     let [left, right] =
         Layout::horizontal([Constraint::Fill(2), Constraint::Fill(3)]).spacing(2).areas(inner);
-    figure(scene, frame, left);
-    told(scene, frame, right);
+    // The journal is read through for it: once a frame is enough.
+    let found = incidents(&scene.cluster.journal);
+    figure(scene, frame, left, &found);
+    told(scene, frame, right, &found);
     rest
 }
 
-fn figure(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
-    let Headline { figure, caption, tone } = headline(scene.model);
+fn figure(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect, found: &[Incident]) {
+    let Headline { figure, caption, tone } = headline(scene.model, found);
     let style = scene.theme.tone(tone).add_modifier(Modifier::BOLD);
     let is_large = usize::from(area.width) >= figure.chars().count() * COLUMNS
         && area.height > FIGURE_ROWS
@@ -69,9 +72,9 @@ fn figure(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(caption, below);
 }
 
-fn told(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
+fn told(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect, found: &[Incident]) {
     let mut room = area;
-    for caption in captions(scene.model, usize::from(area.height)) {
+    for caption in captions(scene.model, found, usize::from(area.height)) {
         let line = line(scene, &caption);
         // The newest may take two lines, so that its reason is read.
         let is_long = line.width() > usize::from(area.width);
