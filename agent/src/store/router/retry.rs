@@ -2,7 +2,7 @@
 //! outcome that may be is never forgotten for a later refusal.
 
 use evenkeel_shared::error::StoreError;
-use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::view::ReplicaRole;
 use evenkeel_shared::wire::deadline::Deadline;
 
@@ -13,11 +13,24 @@ pub(super) struct Retry {
     pub(super) deadline: Deadline,
     /// What an attempt said whose outcome is not known: later refusals don't undo it.
     pub(super) unknown: Option<StoreError>,
+    /// Whether this attempt came at once after the one before.
+    at_once: bool,
 }
 
 impl Retry {
     pub(super) fn new(deadline: Deadline) -> Self {
-        Self { deadline, unknown: None }
+        Self { deadline, unknown: None, at_once: false }
+    }
+
+    /// Whether the next attempt can go to the leader that was named, without a pause: the first in a
+    /// row, for two nodes may name each other while neither has heard of the heir.
+    fn follows(&mut self, error: &StoreError, next: Option<NodeId>) -> bool {
+        let named = match error {
+            StoreError::NotLeader { leader, .. } => *leader,
+            _ => None,
+        };
+        self.at_once = !self.at_once && named.is_some() && named == next;
+        self.at_once
     }
 
     /// Waits a moment; at the deadline, says the worst that is true.
@@ -60,6 +73,12 @@ impl Retry {
             }
             return Err(self.last_word(StoreError::NoQuorum { shard }));
         }
+        // Whoever has just handed a shard over knows the heir.
+        let next =
+            shard.and_then(|shard| router.leader_of(shard)).filter(|next| *next != router.me);
+        if self.follows(&error, next) {
+            return Ok(());
+        }
         self.pause(error).await
     }
 
@@ -81,5 +100,24 @@ impl Router {
             living += usize::from(!self.is_held_dead(voter.node()));
         }
         all > 0 && living * 2 <= all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_that_was_named_is_asked_at_once_and_only_once_in_a_row() {
+        let mut retry = Retry::new(Deadline::after(std::time::Duration::from_secs(1)));
+        let named = |leader| StoreError::NotLeader { shard: ShardId(1), leader };
+        let (one, two) = (Some(NodeId(1)), Some(NodeId(2)));
+        assert!(retry.follows(&named(one), one));
+        assert!(!retry.follows(&named(two), two), "two nodes may name each other");
+        assert!(retry.follows(&named(one), one), "after a pause");
+        let mut retry = Retry::new(Deadline::after(std::time::Duration::from_secs(1)));
+        assert!(!retry.follows(&named(one), two), "that is not where the next attempt goes");
+        assert!(!retry.follows(&named(None), None));
+        assert!(!retry.follows(&StoreError::NoQuorum { shard: ShardId(1) }, one));
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Writers are tied to shards, so that a dead shard never starves the measure of another.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use evenkeel_shared::ids::ShardId;
@@ -16,7 +17,8 @@ use crate::cli::session::is_interactive;
 use crate::cli::{CliError, Condition, Exit, Session, Until, json, line, node, note, output, wait};
 use crate::drill::{Probe, ProbePlan, Watch};
 
-/// After a kill, at least so long is watched: a second gap may follow the first.
+/// Before and after a kill, at least so long is watched: a second gap may follow the first, and what
+/// shards pause anyway is no outage.
 const WINDOW: Duration = Duration::from_secs(2);
 /// A shard that takes no write for so long is reported with that gap, and the run goes on.
 const OUTAGE_MAX: Duration = Duration::from_secs(60);
@@ -41,6 +43,10 @@ pub(crate) struct OutageArguments {
     /// Writers, spread evenly over the shards
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4_096))]
     writers: u32,
+    /// How long each writer rests between two writes; without, they write as fast as they can, which
+    /// is more than a cluster on one machine can take without pauses
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    pace: Duration,
     /// How long each victim stays away
     #[arg(long = "for", value_name = "TIME", default_value = "2s",
           value_parser = humantime::parse_duration)]
@@ -59,7 +65,7 @@ pub(crate) async fn run(session: &Session, arguments: &OutageArguments) -> Resul
         prefix: "bench/outage/".to_owned(),
         writers: usize::try_from(arguments.writers).unwrap_or(usize::MAX),
         keys: 1,
-        pace: Duration::ZERO,
+        pace: arguments.pace,
     };
     let probe = Probe::start(&session.store(), &view, &plan).await?;
     let (watch, all) = (&probe.watch, probe.shards());
@@ -124,17 +130,21 @@ async fn one(
         .collect();
     let operator = bystander(&view, victim.id).await?;
     watch.gaps().reset();
+    watch.alive(all, crate::clock::now() + WINDOW, OUTAGE_MAX).await;
+    let before = longest(watch, all);
+    watch.gaps().reset();
     let begun = crate::clock::now();
     let secs = node::whole_seconds(arguments.down)?;
     take_away(session, &operator, arguments.by.action(victim.id, secs)).await?;
     watch.alive(all, begun + WINDOW, OUTAGE_MAX).await;
-    let now = crate::clock::now();
-    let gaps: Vec<(ShardId, Duration)> = {
-        let tracks = watch.gaps();
-        all.iter().filter_map(|shard| Some((*shard, tracks.longest(*shard, now)?))).collect()
-    };
-    let (led, others) = gaps.into_iter().partition::<Vec<_>, _>(|(shard, _)| led.contains(shard));
-    Ok(OutageRow::of(victim.name, &led, &others))
+    let after = longest(watch, all);
+    Ok(OutageRow::of(victim.name, &led, &before, &after))
+}
+
+/// The longest gap of each of these shards.
+fn longest(watch: &Watch, shards: &[ShardId]) -> BTreeMap<ShardId, Duration> {
+    let (tracks, now) = (watch.gaps(), crate::clock::now());
+    shards.iter().filter_map(|shard| Some((*shard, tracks.longest(*shard, now)?))).collect()
 }
 
 mod report;
