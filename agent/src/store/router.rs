@@ -313,21 +313,27 @@ impl Router {
         };
         let address = address.ok_or_else(|| unreachable(format!("{leader} has no address")))?;
         let by = deadline.at_most(ATTEMPT_MAX);
-        let dialled = tokio::time::timeout(by.remaining(), self.pool.store(&address)).await;
-        let client = match dialled {
-            Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Err(unreachable(error.to_string())),
-            Err(_) => return Err(unreachable(format!("{address} did not answer in time"))),
-        };
         let moved = async {
             let mut look = tokio::time::interval(LOOK_AGAIN * 5);
             loop {
                 look.tick().await;
                 let now = self.leader_of(shard);
                 if now.is_some() && now != Some(leader) || self.is_cut_off_from(shard) {
-                    return;
+                    return format!("{shard} moved meanwhile");
                 }
             }
+        };
+        tokio::pin!(moved);
+        let dial = tokio::time::timeout(by.remaining(), self.pool.store(&address));
+        // A frozen node's kernel accepts, and nobody says Hello.
+        let client = tokio::select! {
+            biased;
+            dialled = dial => match dialled {
+                Ok(Ok(client)) => client,
+                Ok(Err(error)) => return Err(unreachable(error.to_string())),
+                Err(_) => return Err(unreachable(format!("{address} did not answer in time"))),
+            },
+            why = &mut moved => return Err(unreachable(why)),
         };
         tokio::select! {
             biased;
@@ -337,7 +343,7 @@ impl Router {
                 }
                 Err(StoreError::Unknown { why: format!("{address}: {error}") })
             }),
-            () = moved => Err(StoreError::Unknown { why: format!("{shard} moved meanwhile") }),
+            why = moved => Err(StoreError::Unknown { why }),
         }
     }
 

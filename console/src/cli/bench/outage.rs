@@ -121,6 +121,9 @@ async fn one(
     all: &[ShardId],
     watch: &Watch,
 ) -> Result<OutageRow, CliError> {
+    watch.gaps().reset();
+    watch.alive(all, crate::clock::now() + WINDOW, OUTAGE_MAX).await;
+    let before = longest(watch, all);
     let (view, victim) = victim(session, &arguments.victim).await?;
     let led: Vec<ShardId> = view
         .shards
@@ -129,9 +132,6 @@ async fn one(
         .map(|shard| shard.id)
         .collect();
     let operator = bystander(&view, victim.id).await?;
-    watch.gaps().reset();
-    watch.alive(all, crate::clock::now() + WINDOW, OUTAGE_MAX).await;
-    let before = longest(watch, all);
     watch.gaps().reset();
     let begun = crate::clock::now();
     let secs = node::whole_seconds(arguments.down)?;
