@@ -4,6 +4,7 @@
 //! are our own, because tarpc's default frames panic a server on an absurd deadline.
 
 pub mod codec;
+pub mod connection;
 mod cut;
 pub mod deadline;
 pub mod held;

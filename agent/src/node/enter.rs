@@ -8,10 +8,9 @@ use evenkeel_shared::error::{StoreError, WireError};
 use evenkeel_shared::ids::{ClusterId, History, NodeId, ReplicaId};
 use evenkeel_shared::service::peer::{PeerClient, PeerRequest, PeerResponse};
 use evenkeel_shared::view::{Admission, JoinRequest};
-use evenkeel_shared::wire::codec::CallerTransport;
+use evenkeel_shared::wire::connection;
 use evenkeel_shared::wire::deadline::Deadline;
 use evenkeel_shared::wire::hello::{self, Hello, Lane, Service};
-use evenkeel_shared::wire::serve::caller_config;
 
 use super::NodeError;
 use crate::config::{Address, Config, Entry};
@@ -157,8 +156,9 @@ impl Entrance<'_> {
             }
             Err(error) => return Said::Nothing(error.to_string()),
         };
-        let transport = CallerTransport::<PeerRequest, PeerResponse>::new(frames);
-        let client = PeerClient::new(caller_config(), transport).spawn();
+        let (channel, connection) = connection::open::<PeerRequest, PeerResponse>(frames);
+        tokio::spawn(connection.run());
+        let client = PeerClient::from(channel);
         let context = Deadline::after(ADMIT_MAX).context();
         let answer = match lost {
             None => client.join(context, self.request.clone()).await,

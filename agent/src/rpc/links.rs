@@ -11,9 +11,8 @@ use std::time::Duration;
 use evenkeel_shared::error::WireError;
 use evenkeel_shared::ids::{Incarnation, NodeId};
 use evenkeel_shared::service::peer::{PeerClient, PeerRequest, PeerResponse};
-use evenkeel_shared::wire::codec::CallerTransport;
+use evenkeel_shared::wire::connection;
 use evenkeel_shared::wire::hello::{self, Lane, Service};
-use evenkeel_shared::wire::serve::caller_config;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -275,20 +274,21 @@ impl Keeper {
             let why = format!("{} answers there, not {}", welcome.name, self.node);
             return Err(WireError::TurnedAway { address: address.to_owned(), why });
         }
-        let transport = CallerTransport::<PeerRequest, PeerResponse>::new(frames);
-        let new = PeerClient::new(caller_config(), transport);
+        let (channel, connection) = connection::open::<PeerRequest, PeerResponse>(frames);
         let open = self.open.clone();
         let (redial, links) = (self.slot.redial.clone(), self.links.ended.clone());
         self.slot.hear(self.links.now());
-        open.send_replace(Some(new.client));
+        open.send_replace(Some(channel.into()));
         self.tell(Evidence::Connected(self.node, welcome.incarnation));
         tokio::spawn(async move {
-            tokio::select! {
-                ended = new.dispatch => if let Err(error) = ended {
-                    tracing::debug!(%error, "lane ended");
-                },
-                () = redial.notified() => {}
-                () = links.cancelled() => {}
+            let until = async {
+                tokio::select! {
+                    () = redial.notified() => {}
+                    () = links.cancelled() => {}
+                }
+            };
+            if let Err(error) = connection.run_until(until).await {
+                tracing::debug!(%error, "lane ended");
             }
             open.send_replace(None);
         });

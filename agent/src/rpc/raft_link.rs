@@ -62,7 +62,11 @@ fn append(links: Arc<Links>, node: NodeId, frame: RaftFrame) -> Answer<Bytes> {
         let slot = links.lane(node, Lane::Raft).ok_or_else(no_link)?;
         let waiting = Waiting { began: links.now(), links: links.clone(), slot, ended: false };
         // A frame shares its body: keeping it for a second attempt costs next to nothing.
-        let answer = appends.send(frame.clone()).await;
+        let answer = appends.send(frame.clone());
+        // Its queue must not outlive the bundler for our sake alone: what lies there would never be
+        // dropped, and so never be answered.
+        drop(appends);
+        let answer = answer.await;
         waiting.end(!matches!(answer, Err(LinkError::Unreachable(_))));
         match answer? {
             Some(answer) => Ok(answer),

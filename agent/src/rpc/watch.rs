@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use evenkeel_shared::limits::{WATCH_INTERVAL, WATCHERS_MAX};
 use evenkeel_shared::service::watch::{WatchClient, WatchRequest, WatchResponse};
-use evenkeel_shared::wire::codec::CallerTransport;
+use evenkeel_shared::wire::connection;
 use evenkeel_shared::wire::deadline::Deadline;
-use evenkeel_shared::wire::serve::caller_config;
 use evenkeel_shared::wire::transport::Frames;
 use tarpc::client::RpcError;
 use tokio::sync::Semaphore;
@@ -38,11 +37,11 @@ impl Feeder {
             tracing::warn!("{WATCHERS_MAX} consoles are attached: another one is turned away");
             return;
         };
-        let transport = CallerTransport::<WatchRequest, WatchResponse>::new(frames);
-        let new = WatchClient::new(caller_config(), transport);
+        let (channel, connection) = connection::open::<WatchRequest, WatchResponse>(frames);
+        let console = WatchClient::from(channel);
         let ended = tokio::select! {
-            ended = new.dispatch => ended.map_err(|error| error.to_string()),
-            ended = self.call(&new.client) => ended.map_err(|error| error.to_string()),
+            ended = connection.run() => ended.map_err(|error| error.to_string()),
+            ended = self.call(&console) => ended.map_err(|error| error.to_string()),
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a console went away");

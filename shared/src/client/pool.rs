@@ -11,9 +11,8 @@ use crate::error::WireError;
 use crate::ids::ClusterId;
 use crate::service::admin::{AdminClient, AdminRequest, AdminResponse};
 use crate::service::store::{StoreClient, StoreRequest, StoreResponse};
-use crate::wire::codec::CallerTransport;
+use crate::wire::connection;
 use crate::wire::hello::{Caller, Hello, Service, Welcome, call};
-use crate::wire::serve::caller_config;
 use crate::wire::transport::Dial;
 
 /// How a pool opens its connections.
@@ -68,7 +67,7 @@ impl Pool {
     /// The store's client at an address.
     pub async fn store(&self, address: &str) -> Result<StoreClient, WireError> {
         let open = |address: String| self.open_store(address);
-        connection(&self.stores, address, open).await
+        shared(&self.stores, address, open).await
     }
 
     /// Has the store's connection to an address dialled anew when it is next needed: a call on it
@@ -80,7 +79,7 @@ impl Pool {
     /// The operators' client at an address.
     pub async fn admin(&self, address: &str) -> Result<AdminClient, WireError> {
         let open = |address: String| self.open_admin(address);
-        connection(&self.admins, address, open).await
+        shared(&self.admins, address, open).await
     }
 
     /// Says Hello at an address, for a service that the caller will speak itself.
@@ -94,23 +93,15 @@ impl Pool {
 
     async fn open_store(&self, address: String) -> Result<Open<StoreClient>, WireError> {
         let (welcome, frames) = self.call(&address, Service::Store).await?;
-        let transport = CallerTransport::<StoreRequest, StoreResponse>::new(frames);
-        let new = StoreClient::new(caller_config(), transport);
+        let (channel, connection) = connection::open::<StoreRequest, StoreResponse>(frames);
         let death = death(self.config.clone(), address, welcome);
-        let dispatch = async move {
-            tokio::select! {
-                ended = new.dispatch => ended.map_err(|error| error.to_string()),
-                () = death => Err("the agent has died".to_owned()),
-            }
-        };
-        Ok(Open { client: new.client, ended: run(dispatch) })
+        Ok(Open { client: channel.into(), ended: run(connection.run_until(death)) })
     }
 
     async fn open_admin(&self, address: String) -> Result<Open<AdminClient>, WireError> {
         let (_, frames) = self.call(&address, Service::Admin).await?;
-        let transport = CallerTransport::<AdminRequest, AdminResponse>::new(frames);
-        let new = AdminClient::new(caller_config(), transport);
-        Ok(Open { client: new.client, ended: run(new.dispatch) })
+        let (channel, connection) = connection::open::<AdminRequest, AdminResponse>(frames);
+        Ok(Open { client: channel.into(), ended: run(connection.run()) })
     }
 }
 
@@ -129,22 +120,22 @@ async fn death(config: PoolConfig, address: String, of: Welcome) {
     }
 }
 
-/// Runs a connection's dispatcher; it ends with the connection or with its last client.
+/// Runs a connection; it ends by itself or with its last client.
 fn run<E: std::fmt::Display>(
-    dispatch: impl Future<Output = Result<(), E>> + Send + 'static,
+    connection: impl Future<Output = Result<(), E>> + Send + 'static,
 ) -> tokio_util::sync::CancellationToken {
     let ended = tokio_util::sync::CancellationToken::new();
     let guard = ended.clone().drop_guard();
     tokio::spawn(async move {
         let _guard = guard;
-        if let Err(error) = dispatch.await {
+        if let Err(error) = connection.await {
             tracing::debug!(%error, "connection ended");
         }
     });
     ended
 }
 
-async fn connection<T: Clone, F, Fut>(
+async fn shared<T: Clone, F, Fut>(
     slots: &Mutex<HashMap<String, Slot<T>>>,
     address: &str,
     open: F,

@@ -6,6 +6,8 @@
 use std::io;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ enum CallFrame<T> {
 /// The caller's end of a connection.
 pub struct CallerTransport<Req, Resp> {
     frames: Frames,
+    /// Whether it has been given up; then it fails.
+    over: Arc<AtomicBool>,
     types: PhantomData<fn() -> (Req, Resp)>,
 }
 
@@ -43,7 +47,12 @@ pub struct ServerTransport<Req, Resp> {
 impl<Req, Resp> CallerTransport<Req, Resp> {
     /// Speaks as caller over a connection whose handshake is done.
     pub fn new(frames: Frames) -> Self {
-        Self { frames, types: PhantomData }
+        Self::until(frames, Arc::default())
+    }
+
+    /// The same, until the flag is set.
+    pub(super) fn until(frames: Frames, over: Arc<AtomicBool>) -> Self {
+        Self { frames, over, types: PhantomData }
     }
 }
 
@@ -82,8 +91,15 @@ impl<Req, Resp: DeserializeOwned> Stream for CallerTransport<Req, Resp> {
     type Item = io::Result<Response<Resp>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over.load(Ordering::Acquire) {
+            return Poll::Ready(Some(Err(io::Error::other("it was given up here"))));
+        }
+        // An end is an error: whoever waits for an answer won't get it (`connection`).
+        let closed =
+            || io::Error::new(io::ErrorKind::ConnectionAborted, "the other side closed it");
         let frame = futures::ready!(Pin::new(&mut self.frames).poll_next(context));
-        Poll::Ready(frame.map(|frame| frame.and_then(|bytes| decode(&bytes))))
+        let answer = frame.unwrap_or_else(|| Err(closed())).and_then(|bytes| decode(&bytes));
+        Poll::Ready(Some(answer))
     }
 }
 

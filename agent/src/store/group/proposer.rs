@@ -190,7 +190,12 @@ impl Worker {
             }
             tokio::select! {
                 biased;
-                () = ended.cancelled() => return,
+                () = ended.cancelled() => {
+                    // Whoever is putting one in just now is answered, too.
+                    proposals.close();
+                    while proposals.recv().await.is_some() {}
+                    return;
+                }
                 Some(ended) = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     self.end(ended);
                 }

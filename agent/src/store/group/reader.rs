@@ -78,7 +78,12 @@ impl Rounds {
         loop {
             tokio::select! {
                 biased;
-                () = ended.cancelled() => return,
+                () = ended.cancelled() => {
+                    // Whoever is putting one in just now is answered, too.
+                    queue.close();
+                    while queue.recv().await.is_some() {}
+                    return;
+                }
                 Some(begun) = rounds.next(), if !rounds.is_empty() => {
                     if let Some(at) = self.begun.iter().position(|other| *other == begun) {
                         self.begun.remove(at);
