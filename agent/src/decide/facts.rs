@@ -119,6 +119,10 @@ pub struct ReplicaObserved {
     pub filling: bool,
     /// Why its node has taken it out of service, if it has.
     pub damaged: Option<String>,
+    /// Since when its log has not grown although the leader's is longer.
+    pub still_since_unix_ms: Option<u64>,
+    /// Whether that has lasted for too long: something is wrong with it, however little it is behind.
+    pub stands_still: bool,
 }
 
 impl Observed {
@@ -197,6 +201,7 @@ impl ShardObserved {
         let Some(seen) = self.replicas.get(&replica) else { return false };
         !self.unfit.contains(&replica)
             && !seen.filling
+            && !seen.stands_still
             && seen.lag.is_some_and(|lag| lag <= self.lag_max())
     }
 

@@ -15,6 +15,10 @@ mod state;
 use super::detector::VerdictState;
 use super::facts::{Heard, NodeObserved, Observed, ReplicaObserved, ShardObserved, members};
 
+/// After so long without a new entry a copy that is behind counts as standing still: its list comes
+/// once a second, and a leader that could not reach it tries again at least as often.
+const STANDS_STILL_MS: u64 = 5_000;
+
 /// What was heard of every node. The observer's own entry is among them, alive and heard 0 ms ago:
 /// it is one of those that could say.
 pub type HeardNodes = BTreeMap<NodeId, Heard>;
@@ -39,7 +43,11 @@ pub fn observe(
     let mut by_shard = by_shard(heard);
     for shard in facts.shards.values() {
         let heard = by_shard.remove(&shard.id).unwrap_or_default();
-        observed.shards.insert(shard.id, shard_observed(shard, &heard));
+        let mut seen = shard_observed(shard, &heard);
+        if let Some(known) = before.shards.get(&shard.id) {
+            note_standstills(&mut seen, known, now_unix_ms);
+        }
+        observed.shards.insert(shard.id, seen);
     }
     observed
 }
@@ -168,5 +176,18 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardOfShard<'_>) -> ShardObserved
 fn replica_observed(status: &ReplicaStatus, leader_last: Option<u64>) -> ReplicaObserved {
     let lag = leader_last.map(|last| last.saturating_sub(status.last));
     let (last, filling) = (status.last, status.filling);
-    ReplicaObserved { last, lag, filling, damaged: status.damaged.clone() }
+    let damaged = status.damaged.clone();
+    ReplicaObserved { last, lag, filling, damaged, ..ReplicaObserved::default() }
+}
+
+/// Notes which copies get nothing of what their leader has: a few entries behind is nothing to speak
+/// of while they come, and everything once they don't.
+fn note_standstills(seen: &mut ShardObserved, before: &ShardObserved, now_unix_ms: u64) {
+    for (id, replica) in &mut seen.replicas {
+        let known = before.replicas.get(id).filter(|known| known.last == replica.last);
+        let (Some(known), true) = (known, replica.lag.is_some_and(|lag| lag > 0)) else { continue };
+        let since = known.still_since_unix_ms.unwrap_or(now_unix_ms);
+        replica.still_since_unix_ms = Some(since);
+        replica.stands_still = now_unix_ms.saturating_sub(since) >= STANDS_STILL_MS;
+    }
 }

@@ -205,7 +205,12 @@ fn replica_view(
         let words = if lost { "given up" } else { "stopped" };
         seen.unfit.contains(&id).then(|| words.to_owned())
     };
-    let why = heard.and_then(|heard| heard.damaged.clone()).or_else(given_up);
+    let still = || {
+        let heard = heard.filter(|heard| heard.stands_still && !heard.filling)?;
+        let ms = observed.at_unix_ms.saturating_sub(heard.still_since_unix_ms?);
+        Some(format!("has got nothing since entry {} for {} s", heard.last, ms / 1_000))
+    };
+    let why = heard.and_then(|heard| heard.damaged.clone()).or_else(given_up).or_else(still);
     let lag = heard.and_then(|heard| heard.lag).filter(|_| state != ReplicaState::Damaged);
     ReplicaView { id, node: id.node(), role, state, lag, why }
 }

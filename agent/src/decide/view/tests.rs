@@ -150,6 +150,30 @@ fn replica_far_behind_is_shown_with_its_lag() {
 }
 
 #[test]
+fn a_replica_that_stands_still_is_no_copy_to_count_on_however_little_it_is_behind() {
+    let (world, mut heard) = cluster();
+    let last = |heard: &mut HeardNodes, last: u64| {
+        heard.get_mut(&NodeId(2)).expect("known").replicas[1].last = last;
+    };
+    let health = |observed: &Observed| {
+        let view = view(&world.facts, observed, NodeId(1));
+        (view.shards[0].health, view.shards[0].replicas[1].why.clone())
+    };
+    last(&mut heard, 15);
+    let mut observed = observe(&world.facts, &heard, &Observed::default(), 1_000);
+    for now in [2_000, 6_900] {
+        observed = observe(&world.facts, &heard, &observed, now);
+        assert_eq!(health(&observed), (ShardHealth::Ok, None), "at {now}");
+    }
+    observed = observe(&world.facts, &heard, &observed, 9_500);
+    let why = "has got nothing since entry 15 for 7 s".to_owned();
+    assert_eq!(health(&observed), (ShardHealth::UnderReplicated, Some(why)));
+    last(&mut heard, 16);
+    observed = observe(&world.facts, &heard, &observed, 10_000);
+    assert_eq!(health(&observed), (ShardHealth::Ok, None), "it goes on");
+}
+
+#[test]
 fn state_keeps_the_time_since_when_it_holds() {
     let (world, heard) = cluster();
     let first = observe(&world.facts, &heard, &Observed::default(), 1_000);
