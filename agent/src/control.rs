@@ -22,6 +22,7 @@ mod schedule;
 pub mod scrub;
 mod step;
 pub mod system;
+mod taken;
 pub mod unmerged;
 
 pub(crate) use backup::seal;

@@ -291,3 +291,19 @@ fn whoever_asks_right_after_a_kill_is_told_of_the_cluster_that_is_left() {
     assert!(told.contains("lose their quorum") || told.contains("--override n3"), "{told}");
     assert!(cluster.agents[2].is_running(), "it was not confirmed");
 }
+
+#[test]
+fn of_two_operators_who_kill_at_once_one_is_told_what_the_other_does() {
+    for _ in 0..3 {
+        let mut cluster = drilled();
+        let kill = |name: &str| cluster.run(&["node", "kill", name, "--yes"]);
+        let codes = std::thread::scope(|scope| {
+            let both = ["n2", "n3"].map(|name| scope.spawn(move || kill(name).code));
+            both.map(|one| one.join().expect("it ends"))
+        });
+        let done = codes.iter().filter(|code| **code == Some(0)).count();
+        assert_eq!(done, 1, "{codes:?}");
+        let left = cluster.agents[1..].iter_mut().map(|agent| agent.is_running());
+        assert_eq!(left.filter(|runs| *runs).count(), 1, "the other one was not confirmed");
+    }
+}

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use evenkeel_shared::error::StoreError;
 use evenkeel_shared::fault::{Drill, Fault};
-use evenkeel_shared::ids::NodeId;
+use evenkeel_shared::ids::{NodeId, ShardId};
+use evenkeel_shared::preflight::Action;
+use evenkeel_shared::service::peer::{LeaderOrder, LeaderReply};
 use evenkeel_shared::view::NodeState;
 use evenkeel_shared::wire::deadline::Deadline;
 use rustix::process::{Signal, getpid, getppid, kill_process};
 
 use super::operator::Operator;
 use crate::config::Config;
+use crate::decide::facts::Observed;
 use crate::env::Env;
 // Words for the supervisor: a disk that a drill has stalled must not hold them up.
 use crate::env::fs::RealDisk;
@@ -22,9 +25,10 @@ const ANSWER_TIME: Duration = Duration::from_millis(30);
 /// No drill lasts longer: whoever forgets one finds a cluster that has healed.
 const FAULT_MAX: Duration = Duration::from_secs(3_600);
 
-/// How long it may take until a node that was taken away is seen to be gone, and between two looks.
+/// How long it may take until a node that was taken away is seen to be gone.
 const SEEN_MAX: Duration = Duration::from_millis(1_500);
-const SEEN_AGAIN: Duration = Duration::from_millis(10);
+/// How long it may take to learn who comes first.
+const ORDER_MAX: Duration = Duration::from_millis(500);
 /// How long the nodes have to say that their drills have ended: a frozen one says nothing.
 const HEAL_MAX: Duration = Duration::from_secs(2);
 
@@ -65,6 +69,22 @@ impl Operator {
         Ok(format!("{} {words} for {secs} s", self.name(node)))
     }
 
+    /// Whether others are taking nodes away just now, whose loss is seen from here on: then what the
+    /// act would do is another question. Without a leader of the system shard there is nobody to ask.
+    pub(super) async fn has_waited_for_others(&self, action: &Action, by: Deadline) -> bool {
+        let node = match action {
+            Action::Kill { node, .. } => *node,
+            Action::Fault { node, fault, .. } if fault.takes_node_away() => *node,
+            _ => return false,
+        };
+        let order = LeaderOrder::TakeAway(node);
+        let before = self.system.lead(ShardId::SYSTEM, order, by.at_most(ORDER_MAX)).await;
+        let Ok(LeaderReply::TakenAway(before)) = before else { return false };
+        let are_away = |seen: &Observed| before.iter().all(|other| is_away(seen, *other));
+        self.observer.wait_until(by.at_most(SEEN_MAX), are_away).await;
+        !before.is_empty()
+    }
+
     /// Waits until the agents agree that a node is gone, or it says itself that it is of no use:
     /// whoever asks next, whichever of them, what another loss would do must not be told of a cluster
     /// that was.
@@ -72,15 +92,7 @@ impl Operator {
         if node == self.system.me {
             return;
         }
-        let by = by.at_most(SEEN_MAX);
-        loop {
-            let (_, observed) = self.observer.observe();
-            let is_down = observed.state(node) == NodeState::Down;
-            if is_down || observed.is_drilled_away(node) || by.is_over() {
-                return;
-            }
-            tokio::time::sleep(SEEN_AGAIN).await;
-        }
+        self.observer.wait_until(by.at_most(SEEN_MAX), |seen| is_away(seen, node)).await;
     }
 
     /// Has a node do something to itself.
@@ -136,6 +148,11 @@ impl Operator {
         tracing::warn!(actor, ?drill, "a drill");
         run(&self.env, &self.config, drill)
     }
+}
+
+/// Whether nobody counts on a node any more.
+fn is_away(seen: &Observed, node: NodeId) -> bool {
+    seen.state(node) == NodeState::Down || seen.is_drilled_away(node)
 }
 
 /// Does it; says what it has ended, in words.

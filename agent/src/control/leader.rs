@@ -10,6 +10,7 @@ use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::service::peer::{ContentHash, LeaderOrder, LeaderReply, Survivor};
 use evenkeel_shared::version::Hlc;
 
+use super::taken::Taken;
 use crate::backup::{Archive, ArchiveError, ImageReader, ImageWriter};
 use crate::env::Env;
 use crate::store::group::Group;
@@ -28,9 +29,16 @@ pub struct Leader {
     pub env: Env,
     /// Its replicas.
     pub replicas: Arc<Replicas>,
+    /// Whom drills take away: asked of the system shard's leader.
+    taken: Taken,
 }
 
 impl Leader {
+    /// Of this node.
+    pub fn new(me: NodeId, env: Env, replicas: Arc<Replicas>) -> Self {
+        Self { me, env, replicas, taken: Taken::default() }
+    }
+
     /// Does one thing.
     pub async fn perform(
         &self,
@@ -53,6 +61,13 @@ impl Leader {
             }
             LeaderOrder::Ingest { archive, image } => {
                 self.ingest(&group, &archive, &image).await?;
+            }
+            LeaderOrder::TakeAway(_) if !group.is_leader() => {
+                return Err(StoreError::NotLeader { shard, leader: group.leader_node() });
+            }
+            LeaderOrder::TakeAway(node) => {
+                let before = self.taken.take(node, self.env.clock.now());
+                return Ok(LeaderReply::TakenAway(before));
             }
         }
         Ok(LeaderReply::Done)

@@ -1,6 +1,7 @@
 //! What this node sees of the cluster: its facts, what peers say, and what it holds of them.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use evenkeel_shared::dossier::Dossier;
 use evenkeel_shared::event::Event;
@@ -8,6 +9,7 @@ use evenkeel_shared::heartbeat::{Claim, PeerReport, RaftRole, ReplicaStatus, Rep
 use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
 use evenkeel_shared::limits::{EVENTS_MAX, EVENTS_PER_REPLY_MAX};
 use evenkeel_shared::view::{ClusterFacts, ClusterView};
+use evenkeel_shared::wire::deadline::Deadline;
 use tokio::sync::watch;
 
 use crate::decide::detector::VerdictState;
@@ -81,6 +83,18 @@ impl Observer {
         (facts, observed)
     }
 
+    /// Waits until a look shows it, or the time is over: looked at again whenever what is held of
+    /// nodes changes.
+    pub async fn wait_until(&self, by: Deadline, shows: impl Fn(&Observed) -> bool) {
+        let mut standing = self.pulse.standing();
+        while !shows(&self.observe().1) {
+            let changed = tokio::time::timeout(by.remaining(), standing.changed()).await;
+            if !matches!(changed, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
     /// The cluster as this node sees it.
     pub fn view(&self) -> ClusterView {
         let (facts, observed) = self.observe();
@@ -97,6 +111,7 @@ impl Observer {
 
     fn heard(&self, facts: &ClusterFacts) -> HeardNodes {
         let mut heard = HeardNodes::new();
+        let now = self.clock.now();
         for (node, record) in self.pulse.records() {
             let verdict = self.pulse.verdict(node);
             let (phi, ago) = self.pulse.suspicion(node);
@@ -106,7 +121,7 @@ impl Observer {
                 Heard {
                     verdict: verdict.state,
                     why: verdict.evidence.to_string(),
-                    heard_ms: ago.and_then(|ago| u64::try_from(ago.as_millis()).ok()),
+                    heard_ms: ago.map(millis),
                     phi,
                     round_trip_us: round_trip.and_then(|took| u32::try_from(took.as_micros()).ok()),
                     incarnation: record.incarnation,
@@ -116,6 +131,7 @@ impl Observer {
                     slow: self.pulse.slowness(node).map(|slow| slow.to_string()),
                     dead: record.dead,
                     replicas: record.replicas,
+                    listed_ms: record.listed.map(|listed| millis(now.saturating_sub(listed))),
                 },
             );
         }
@@ -147,6 +163,7 @@ impl Observer {
             dead: dead.copied().collect(),
             claims: claims.collect(),
             replicas: self.groups.statuses(),
+            listed_ms: Some(0),
         }
     }
 
@@ -183,7 +200,7 @@ impl Observer {
             PeerReport {
                 node: *node,
                 phi,
-                heard_ms: heard.and_then(|heard| u64::try_from(heard.as_millis()).ok()),
+                heard_ms: heard.map(millis),
                 round_trip_us: answered.and_then(|(_, took)| u32::try_from(took.as_micros()).ok()),
                 dead: self.pulse.verdict(*node).state == VerdictState::Dead,
             }
@@ -199,4 +216,8 @@ impl Observer {
             leads: self.groups.statuses().iter().filter_map(leads).collect(),
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

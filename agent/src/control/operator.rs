@@ -99,7 +99,10 @@ impl Operator {
         actor: &str,
         by: Deadline,
     ) -> Result<Outcome, AdminError> {
-        let now = self.look(&action).await;
+        let mut now = self.look(&action).await;
+        if now.refused.is_none() && self.has_waited_for_others(&action, by).await {
+            now = self.look(&action).await;
+        }
         if let Some(why) = now.refused {
             return Err(AdminError::Refused { why });
         }

@@ -52,7 +52,10 @@ pub(super) fn carry_out(facts: &mut ClusterFacts, observed: &mut Observed, step:
             set(shard, *replica, ReplicaRole::Lost);
             seen.unfit.insert(*replica);
         }
-        StepKind::TransferLeader { to, .. } => seen.leader = Some(*to),
+        StepKind::TransferLeader { to, .. } => {
+            seen.leader = Some(*to);
+            seen.term += 1;
+        }
     }
     if before != seen.voters {
         seen.epoch = Epoch(seen.epoch.0 + 1);

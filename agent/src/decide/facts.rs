@@ -39,6 +39,8 @@ pub struct Heard {
     pub claims: Vec<Claim>,
     /// Its replicas, as it last listed them.
     pub replicas: Vec<ReplicaStatus>,
+    /// Milliseconds since it did; `None` when it never has.
+    pub listed_ms: Option<u64>,
 }
 
 /// The cluster as observed at one moment.
@@ -106,6 +108,9 @@ pub struct ShardObserved {
     pub data_bytes: Option<u64>,
     /// Replicas that the facts have given up, and those that a living node holds out of service.
     pub unfit: BTreeSet<ReplicaId>,
+    /// Leaders that did not get through to a copy of late, and until when they are not chosen again,
+    /// on the observer's wall clock.
+    pub starvers: BTreeMap<ReplicaId, u64>,
 }
 
 /// One replica, as its own node tells.
@@ -119,10 +124,25 @@ pub struct ReplicaObserved {
     pub filling: bool,
     /// Why its node has taken it out of service, if it has.
     pub damaged: Option<String>,
-    /// Since when its log has not grown although the leader's is longer.
-    pub still_since_unix_ms: Option<u64>,
-    /// Whether that has lasted for too long: something is wrong with it, however little it is behind.
-    pub stands_still: bool,
+    /// Its log does not grow although the leader's is longer.
+    pub still: Option<Still>,
+}
+
+/// A log that does not grow although it should.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Still {
+    /// For how long, in milliseconds: added up from one look to the next.
+    pub for_ms: u64,
+    /// The shard's term when it began.
+    pub term: u64,
+}
+
+impl ReplicaObserved {
+    /// For how long it has got nothing, in milliseconds, when that is too long: something is wrong
+    /// with it, however little it is behind.
+    pub fn stands_still(&self) -> Option<u64> {
+        self.still.map(|still| still.for_ms).filter(|ms| *ms >= STANDS_STILL_MS)
+    }
 }
 
 impl Observed {
@@ -201,8 +221,19 @@ impl ShardObserved {
         let Some(seen) = self.replicas.get(&replica) else { return false };
         !self.unfit.contains(&replica)
             && !seen.filling
-            && !seen.stands_still
+            && seen.stands_still().is_none()
             && seen.lag.is_some_and(|lag| lag <= self.lag_max())
+    }
+
+    /// A copy that has got nothing from this leader, of a node that can take something: another leader
+    /// may get through to it. One that got nothing from the leader before, either, is not among them.
+    pub fn starved(&self, observed: &Observed) -> Option<ReplicaId> {
+        let starves = |(copy, seen): &(&ReplicaId, &ReplicaObserved)| {
+            let under_this = seen.still.is_some_and(|still| still.term == self.term);
+            let takes = matches!(observed.state(copy.node()), NodeState::Up | NodeState::Suspect);
+            under_this && takes && seen.stands_still().is_some()
+        };
+        self.replicas.iter().find(starves).map(|(copy, _)| *copy)
     }
 
     /// How far behind a replica may look: lists are up to a second old, so a second's writes do
@@ -214,6 +245,10 @@ impl ShardObserved {
         LAG_MAX + 2 * second
     }
 }
+
+/// After so long without a new entry a copy that is behind counts as standing still: its list comes
+/// once a second, and a leader that could not reach it tries again at least as often.
+const STANDS_STILL_MS: u64 = 5_000;
 
 /// Entries that a follower may be behind at rest, between two lists of its replicas.
 const LAG_MAX: u64 = 1_000;

@@ -11,13 +11,14 @@ use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::view::{ClusterFacts, NodeFacts, Observer, ReplicaRole, ShardFacts};
 
 mod state;
+mod still;
 
 use super::detector::VerdictState;
 use super::facts::{Heard, NodeObserved, Observed, ReplicaObserved, ShardObserved, members};
 
-/// After so long without a new entry a copy that is behind counts as standing still: its list comes
-/// once a second, and a leader that could not reach it tries again at least as often.
-const STANDS_STILL_MS: u64 = 5_000;
+/// A list of replicas comes once a second: of whoever is heard, but has sent none for so long, it is not
+/// known how its copies are. Less than after what time a copy stands still, which an old list looks like.
+const LIST_MAX_AGE_MS: u64 = 4_000;
 
 /// What was heard of every node. The observer's own entry is among them, alive and heard 0 ms ago:
 /// it is one of those that could say.
@@ -45,7 +46,7 @@ pub fn observe(
         let heard = by_shard.remove(&shard.id).unwrap_or_default();
         let mut seen = shard_observed(shard, &heard);
         if let Some(known) = before.shards.get(&shard.id) {
-            note_standstills(&mut seen, known, now_unix_ms);
+            still::note(&mut seen, known, &observed, before.at_unix_ms);
         }
         observed.shards.insert(shard.id, seen);
     }
@@ -70,7 +71,7 @@ fn by_shard(heard: &HeardNodes) -> BTreeMap<ShardId, HeardOfShard<'_>> {
         for status in &seen.replicas {
             let known = shards.entry(status.shard).or_default();
             known.longest = known.longest.max(Some(status.last));
-            if speaks(seen) {
+            if speaks(seen) && seen.listed_ms.is_some_and(|ms| ms < LIST_MAX_AGE_MS) {
                 known.statuses.insert(status.replica, status);
             }
         }
@@ -170,6 +171,7 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardOfShard<'_>) -> ShardObserved
         log_bytes: status.map(|status| status.log_bytes),
         data_bytes: status.map(|status| status.data_bytes),
         unfit,
+        starvers: BTreeMap::new(),
     }
 }
 
@@ -178,16 +180,4 @@ fn replica_observed(status: &ReplicaStatus, leader_last: Option<u64>) -> Replica
     let (last, filling) = (status.last, status.filling);
     let damaged = status.damaged.clone();
     ReplicaObserved { last, lag, filling, damaged, ..ReplicaObserved::default() }
-}
-
-/// Notes which copies get nothing of what their leader has: a few entries behind is nothing to speak
-/// of while they come, and everything once they don't.
-fn note_standstills(seen: &mut ShardObserved, before: &ShardObserved, now_unix_ms: u64) {
-    for (id, replica) in &mut seen.replicas {
-        let known = before.replicas.get(id).filter(|known| known.last == replica.last);
-        let (Some(known), true) = (known, replica.lag.is_some_and(|lag| lag > 0)) else { continue };
-        let since = known.still_since_unix_ms.unwrap_or(now_unix_ms);
-        replica.still_since_unix_ms = Some(since);
-        replica.stands_still = now_unix_ms.saturating_sub(since) >= STANDS_STILL_MS;
-    }
 }

@@ -130,8 +130,9 @@ impl<'a> Case<'a> {
         if let Some(step) = self.damaged() {
             return Ok(Some(step));
         }
-        if let Some(step) = self.unsteady_leader(leader) {
-            return Ok(Some(step));
+        let hands_over = self.starving_leader(leader).or_else(|| self.unsteady_leader(leader));
+        if hands_over.is_some() {
+            return Ok(hands_over);
         }
         if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) }
     }

@@ -71,7 +71,10 @@ impl<'a> AtRest<'a> {
             && shard.replicas.iter().zip(voters).all(|((replica, held), voter)| {
                 replica == voter && held.role == ReplicaRole::Voter && is_well(voter.node())
             })
-            && seen.replicas.values().all(|replica| replica.damaged.is_none())
+            && seen
+                .replicas
+                .values()
+                .all(|replica| replica.damaged.is_none() && replica.stands_still().is_none())
     }
 }
 

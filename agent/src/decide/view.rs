@@ -206,9 +206,8 @@ fn replica_view(
         seen.unfit.contains(&id).then(|| words.to_owned())
     };
     let still = || {
-        let heard = heard.filter(|heard| heard.stands_still && !heard.filling)?;
-        let ms = observed.at_unix_ms.saturating_sub(heard.still_since_unix_ms?);
-        Some(format!("has got nothing since entry {} for {} s", heard.last, ms / 1_000))
+        let (last, ms) = heard.and_then(|heard| Some((heard.last, heard.stands_still()?)))?;
+        Some(format!("has got nothing since entry {last} for {} s", ms / 1_000))
     };
     let why = heard.and_then(|heard| heard.damaged.clone()).or_else(given_up).or_else(still);
     let lag = heard.and_then(|heard| heard.lag).filter(|_| state != ReplicaState::Damaged);

@@ -17,7 +17,7 @@ use goldenscript::{ArgumentConsumer, Command};
 
 use super::balance::{BalanceSettings, balance};
 use super::carried;
-use super::facts::{NodeObserved, Observed, ReplicaObserved, ShardObserved, lives};
+use super::facts::{NodeObserved, Observed, ReplicaObserved, ShardObserved, Still, lives};
 use super::plan::{Step, StepKind};
 use super::repair::{RepairSettings, repair};
 use super::script;
@@ -79,6 +79,7 @@ impl World {
                 self.observed.nodes.remove(&id);
             }
             // shard IDS on=NODES [leader=NODE|none] [learners=NODES] [behind=NODES] [damaged=NODES]
+            // [still=NODES] [starvers=NODES]
             "shard" => self.read_shards(&mut args)?,
             // policy [replicas=3] [grace=MS] [sync=quorum|leader] [zones=spread|strict|ignore]
             "policy" => {
@@ -133,6 +134,8 @@ impl World {
         let learners: Vec<u32> = script::list(args.take_key("learners").unwrap_or_default())?;
         let behind: Vec<u32> = script::list(args.take_key("behind").unwrap_or_default())?;
         let damaged: Vec<u32> = script::list(args.take_key("damaged").unwrap_or_default())?;
+        let still: Vec<u32> = script::list(args.take_key("still").unwrap_or_default())?;
+        let starvers: Vec<u32> = script::list(args.take_key("starvers").unwrap_or_default())?;
         let leader = match args.take_key("leader") {
             Some("none") => None,
             Some(node) => Some(node.parse()?),
@@ -145,7 +148,13 @@ impl World {
                 if behind.contains(&replica.node().0) {
                     known.lag = Some(1_000_000);
                 }
+                if still.contains(&replica.node().0) {
+                    known.still = Some(Still { for_ms: 6_000, term: seen.term });
+                }
             }
+            let replicas = seen.replicas.keys().copied();
+            let starvers = replicas.filter(|replica| starvers.contains(&replica.node().0));
+            seen.starvers = starvers.map(|replica| (replica, NOW_MS + 1)).collect();
             for node in &damaged {
                 self.damage(id, *node);
             }
@@ -221,6 +230,7 @@ impl World {
             log_bytes: Some(1 << 20),
             data_bytes: Some(3 << 20),
             unfit: BTreeSet::new(),
+            starvers: BTreeMap::new(),
         };
         self.facts.shards.insert(shard, facts);
         self.observed.shards.insert(shard, seen);

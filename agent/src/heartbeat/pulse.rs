@@ -10,16 +10,15 @@ use evenkeel_shared::heartbeat::{Claim, Heartbeat, HeartbeatReply, Load, RaftRol
 use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
 use evenkeel_shared::limits::HEARTBEAT_INTERVAL;
 use evenkeel_shared::service::peer::{CanvassAnswer, CanvassQuestion};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::ports::{Groups, Held, Peers};
 use super::registry::{PeerRecord, PulseEvent};
-use crate::decide::detector::{Detector, DetectorConfig, Verdict, VerdictChange, VerdictState};
+use crate::decide::detector::{Verdict, VerdictChange, VerdictState};
 use crate::decide::dossier::{Instruments, curve};
 use crate::decide::elector::backing::Backed;
-use crate::decide::elector::{Elector, ElectorAction, ElectorConfig, ElectorFacts};
-use crate::decide::score::Scores;
-use crate::decide::slow::{Axis, Gauges, Slowness};
+use crate::decide::elector::{ElectorAction, ElectorFacts};
+use crate::decide::slow::{Axis, Slowness};
 use crate::env::clock::Clock;
 use list::list_mark;
 use state::State;
@@ -57,6 +56,8 @@ pub struct Pulse {
     events: mpsc::UnboundedSender<PulseEvent>,
     state: Mutex<State>,
     wake: Notify,
+    /// Changes with what is held of nodes.
+    standing: watch::Sender<()>,
 }
 
 impl Pulse {
@@ -68,28 +69,9 @@ impl Pulse {
         peers: Arc<dyn Peers>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<PulseEvent>) {
         let (events, seen) = mpsc::unbounded_channel();
-        let state = State {
-            detector: Detector::new(DetectorConfig::default()),
-            elector: Elector::new(ElectorConfig::default(), config.seed),
-            records: BTreeMap::new(),
-            sequence: 0,
-            next_beat: Duration::ZERO,
-            leading: BTreeMap::new(),
-            stood: BTreeMap::new(),
-            unled_since: BTreeMap::new(),
-            rising: BTreeMap::new(),
-            committed: BTreeMap::new(),
-            low: BTreeSet::new(),
-            rounds: BTreeMap::new(),
-            heard_rounds: BTreeMap::new(),
-            gauges: Gauges::default(),
-            scores: Scores::default(),
-            lag: lag::Lag::default(),
-            listed: 0,
-        };
-        let state = Mutex::new(state);
-        let wake = Notify::new();
-        (Arc::new(Self { config, clock, groups, peers, events, state, wake }), seen)
+        let state = Mutex::new(State::new(config.seed));
+        let (wake, standing) = (Notify::new(), watch::Sender::default());
+        (Arc::new(Self { config, clock, groups, peers, events, state, wake, standing }), seen)
     }
 
     /// Beats until it is dropped.
@@ -147,7 +129,9 @@ impl Pulse {
             state.detector.heard(now, from, heartbeat.incarnation);
             let record = state.records.entry(from).or_default();
             let restarted = record.incarnation != Some(heartbeat.incarnation);
-            record.take(now, heartbeat);
+            if record.take(now, heartbeat) {
+                self.standing.send_replace(());
+            }
             if restarted {
                 state.gauges.forget(from);
             }
@@ -219,6 +203,12 @@ impl Pulse {
         self.lock().detector.verdict(self.clock.now(), node)
     }
 
+    /// Changes whenever this node's verdict on a node does, another node's, or what a node says of its
+    /// own use.
+    pub fn standing(&self) -> watch::Receiver<()> {
+        self.standing.subscribe()
+    }
+
     /// Suspicion of a peer, and how long ago it was heard.
     pub fn suspicion(&self, node: NodeId) -> (Option<f64>, Option<Duration>) {
         let now = self.clock.now();
@@ -278,6 +268,7 @@ impl Pulse {
                 state.gauges.forget(node);
             }
             self.tell(PulseEvent::Verdict { node, before, verdict, restarted });
+            self.standing.send_replace(());
         }
         state.judge_slowness(now);
         let peers = state.peer_facts(now);

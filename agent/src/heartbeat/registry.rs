@@ -47,6 +47,8 @@ pub struct PeerRecord {
     pub load: Option<Load>,
     /// Its replicas.
     pub replicas: Vec<ReplicaStatus>,
+    /// When it last listed them.
+    pub listed: Option<Duration>,
     /// Its last claim of each shard.
     pub claims: Arc<BTreeMap<ShardId, ClaimHeard>>,
     /// What it knows to be committed, of the shards that it leads now.
@@ -64,10 +66,14 @@ pub struct PeerRecord {
 }
 
 impl PeerRecord {
-    /// Takes a heartbeat.
-    pub(super) fn take(&mut self, now: Duration, heartbeat: &Heartbeat) {
+    /// Takes a heartbeat; gives back whether it says something new of who is of use: whom its sender
+    /// holds dead, or that a drill takes the sender away.
+    pub(super) fn take(&mut self, now: Duration, heartbeat: &Heartbeat) -> bool {
+        let away = |load: &Load| load.drilled_away;
+        let before = (std::mem::take(&mut self.dead), self.load.as_ref().is_some_and(away));
         if self.incarnation != Some(heartbeat.incarnation) {
             self.replicas.clear();
+            self.listed = None;
             self.incarnation = Some(heartbeat.incarnation);
         }
         self.heard = Some(now);
@@ -84,7 +90,9 @@ impl PeerRecord {
         }
         if let Some(replicas) = &heartbeat.replicas {
             self.replicas.clone_from(replicas);
+            self.listed = Some(now);
         }
+        before.0 != self.dead || before.1 != heartbeat.load.drilled_away
     }
 
     /// Takes the answer to one of our heartbeats.

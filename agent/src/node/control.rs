@@ -45,7 +45,7 @@ impl Control {
         let ControlPorts { env, config, identity } = ports;
         let (me, replicas) = (router.me, router.replicas.clone());
         let facts = system_group.machine().facts();
-        let leader = Arc::new(Leader { me, env: (*env).clone(), replicas: replicas.clone() });
+        let leader = Arc::new(Leader::new(me, (*env).clone(), replicas.clone()));
         let orders: Arc<dyn Orders> = Arc::new(LaneOrders { links, pool, facts: facts.clone() });
         let system = Arc::new(System { me, replicas, router, orders, leader, facts });
         let unmerged = Unmerged::new(env, &config.data);

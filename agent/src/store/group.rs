@@ -9,6 +9,7 @@ mod inbound;
 mod membership;
 mod probe;
 mod proposer;
+mod queue;
 mod reader;
 mod salvage;
 mod status;

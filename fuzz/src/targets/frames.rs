@@ -294,6 +294,7 @@ fn peer_requests() -> Vec<PeerRequest> {
         LeaderOrder::ChangeVoters { from: vec![from, to], to: vec![to] },
         LeaderOrder::Image { cut: samples::NOW, archive: "/archive".to_owned() },
         LeaderOrder::Ingest { archive: "/archive".to_owned(), image },
+        LeaderOrder::TakeAway(from.node()),
     ];
     let mut requests = vec![
         PeerRequest::Raft { frame },
@@ -321,6 +322,7 @@ fn peer_responses() -> Vec<PeerResponse> {
         PeerResponse::Join(Ok(samples::admission())),
         PeerResponse::Propose(Ok(Applied::Nothing)),
         PeerResponse::Lead(Ok(LeaderReply::Image(image))),
+        PeerResponse::Lead(Ok(LeaderReply::TakenAway(vec![NodeId(2)]))),
         PeerResponse::Lead(Err(StoreError::Busy { what: "queue".to_owned() })),
     ]
 }

@@ -201,6 +201,9 @@ pub enum LeaderOrder {
         /// What to read.
         image: Box<ShardImage>,
     },
+    /// Remember that a drill takes this node away, and say whom others did just before: the system
+    /// shard's leader alone is asked.
+    TakeAway(NodeId),
 }
 
 /// What came of it.
@@ -212,6 +215,8 @@ pub enum LeaderReply {
     Transferred(u64),
     /// The image that was written.
     Image(Box<ShardImage>),
+    /// Nodes that others have taken away just before.
+    TakenAway(Vec<NodeId>),
 }
 
 /// How far one replica goes.

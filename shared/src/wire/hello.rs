@@ -19,7 +19,7 @@ use crate::limits::{
 
 /// Rises with every change of a frame that an older build can't read, or of what an entry does:
 /// replicas of one shard must come to the same state.
-pub const WIRE_VERSION: u16 = 9;
+pub const WIRE_VERSION: u16 = 10;
 
 const MAGIC: [u8; 4] = *b"evkl";
 

@@ -81,6 +81,7 @@ fn hops<'a>(
                 && worth(from.node(), to.node())
                 && shares.takers.get(to.node()).is_some()
                 && seen.caught_up(*to)
+                && !seen.starvers.contains_key(to)
         });
         hops.extend(heirs.map(|to| Hop { shard: shard.id, seen, from, to }));
     }
@@ -175,7 +176,7 @@ impl<'a> Shares<'a> {
         let named = |replica: ReplicaId| name(self.facts, replica.node());
         let mut cause = format!("{} leads {much} shards, {} {little}", named(giver), named(taker));
         if chain.len() > 1 {
-            cause.push_str(", and no shard has a copy on both");
+            cause.push_str(", and no shard can go there directly");
         }
         let kind = StepKind::TransferLeader { from: hop.from, to: hop.to };
         Step::new(hop.shard, hop.seen.epoch, kind, cause)

@@ -23,20 +23,37 @@ impl Case<'_> {
             NodeState::Maint => (None, "is in maintenance"),
             _ => return None,
         };
+        let to = self.heir(leader, |_| true)?;
+        let why = format!("{} {what}", name(self.facts, node));
+        let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
+        step.rule = rule;
+        Some(step)
+    }
+
+    /// A leader that does not get through to a copy hands over, once: another one may.
+    pub(super) fn starving_leader(&self, leader: ReplicaId) -> Option<Step> {
+        let copy = self.seen.starved(self.observed)?;
+        let to = self.heir(leader, |heir| !self.seen.starvers.contains_key(&heir))?;
+        let named = |replica: ReplicaId| name(self.facts, replica.node());
+        let why = format!("{} gets nothing from {}", named(copy), named(leader));
+        let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
+        step.rule = None;
+        Some(step)
+    }
+
+    /// The voter on a node that is well, among those that will do. By turns, so that what one node led
+    /// does not all go to another.
+    fn heir(&self, leader: ReplicaId, will_do: impl Fn(ReplicaId) -> bool) -> Option<ReplicaId> {
         let fit = |heir: &ReplicaId| {
             *heir != leader
                 && self.observed.state(heir.node()) == NodeState::Up
                 && !self.observed.is_unsteady(heir.node())
                 && self.seen.caught_up(*heir)
+                && will_do(*heir)
         };
         let heirs: Vec<ReplicaId> = self.seen.voters.iter().copied().filter(fit).collect();
-        // By turns, so that what one node led does not all go to another.
         let turn = usize::try_from(self.shard.id.0).unwrap_or(0);
-        let to = *heirs.get(turn.checked_rem(heirs.len())?)?;
-        let why = format!("{} {what}", name(self.facts, node));
-        let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
-        step.rule = rule;
-        Some(step)
+        heirs.get(turn.checked_rem(heirs.len())?).copied()
     }
 
     /// For how long a node has been DOWN, in milliseconds, when that is longer than it is waited

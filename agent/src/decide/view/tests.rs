@@ -51,6 +51,7 @@ fn heard(node: u32) -> Heard {
         dead: BTreeSet::new(),
         claims: if node == 1 { vec![claim(0), claim(1)] } else { Vec::new() },
         replicas: vec![status(0, node, 20), status(1, node, 20)],
+        listed_ms: Some(600),
     }
 }
 
@@ -150,6 +151,16 @@ fn replica_far_behind_is_shown_with_its_lag() {
 }
 
 #[test]
+fn of_a_node_that_is_heard_and_lists_nothing_the_copies_are_not_known() {
+    let (world, mut heard) = cluster();
+    heard.get_mut(&NodeId(2)).expect("known").listed_ms = Some(4_000);
+    let view = seen(&world, &heard);
+    let copy = &view.shards[0].replicas[1];
+    assert_eq!((copy.state, copy.lag), (ReplicaState::Unknown, None));
+    assert_eq!(view.shards[0].health, ShardHealth::UnderReplicated);
+}
+
+#[test]
 fn a_replica_that_stands_still_is_no_copy_to_count_on_however_little_it_is_behind() {
     let (world, mut heard) = cluster();
     let last = |heard: &mut HeardNodes, last: u64| {
@@ -161,16 +172,22 @@ fn a_replica_that_stands_still_is_no_copy_to_count_on_however_little_it_is_behin
     };
     last(&mut heard, 15);
     let mut observed = observe(&world.facts, &heard, &Observed::default(), 1_000);
-    for now in [2_000, 6_900] {
+    for now in [2_000, 3_000, 4_000, 5_000, 6_900] {
         observed = observe(&world.facts, &heard, &observed, now);
         assert_eq!(health(&observed), (ShardHealth::Ok, None), "at {now}");
     }
-    observed = observe(&world.facts, &heard, &observed, 9_500);
-    let why = "has got nothing since entry 15 for 7 s".to_owned();
+    observed = observe(&world.facts, &heard, &observed, 7_900);
+    let why = "has got nothing since entry 15 for 5 s".to_owned();
     assert_eq!(health(&observed), (ShardHealth::UnderReplicated, Some(why)));
+    let starver = observed.shards[&ShardId(1)].starvers.keys().next().expect("it stood still");
+    assert_eq!(starver.node(), NodeId(1));
     last(&mut heard, 16);
     observed = observe(&world.facts, &heard, &observed, 10_000);
     assert_eq!(health(&observed), (ShardHealth::Ok, None), "it goes on");
+    observed = observe(&world.facts, &heard, &observed, 11_000);
+    observed = observe(&world.facts, &heard, &observed, 3_600_000);
+    assert_eq!(health(&observed), (ShardHealth::Ok, None), "a clock that jumps is no standstill");
+    assert!(observed.shards[&ShardId(1)].starvers.is_empty(), "the leader may lead it again");
 }
 
 #[test]

@@ -7,9 +7,11 @@ use std::time::Duration;
 use evenkeel_shared::heartbeat::{Claim, ReplicaStatus, Round};
 use evenkeel_shared::ids::{NodeId, ShardId};
 
-use crate::decide::detector::{Detector, VerdictState};
+use crate::decide::detector::{Detector, DetectorConfig, VerdictState};
 use crate::decide::elector::backing::Backers;
-use crate::decide::elector::{Elector, GroupFacts, PeerFacts, Peers as PeerFactsMap};
+use crate::decide::elector::{
+    Elector, ElectorConfig, GroupFacts, PeerFacts, Peers as PeerFactsMap,
+};
 use crate::decide::fresh::Freshness;
 use crate::decide::reminder::Committed;
 use crate::decide::score::Scores;
@@ -53,6 +55,29 @@ pub(super) struct State {
 }
 
 impl State {
+    /// That of a node which has heard of nobody yet.
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            detector: Detector::new(DetectorConfig::default()),
+            elector: Elector::new(ElectorConfig::default(), seed),
+            records: BTreeMap::new(),
+            sequence: 0,
+            next_beat: Duration::ZERO,
+            leading: BTreeMap::new(),
+            stood: BTreeMap::new(),
+            unled_since: BTreeMap::new(),
+            rising: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            low: BTreeSet::new(),
+            rounds: BTreeMap::new(),
+            heard_rounds: BTreeMap::new(),
+            gauges: Gauges::default(),
+            scores: Scores::default(),
+            lag: Lag::default(),
+            listed: 0,
+        }
+    }
+
     /// Expects these peers, and forgets all others.
     pub(super) fn follow(&mut self, now: Duration, nodes: &BTreeSet<NodeId>) {
         for node in nodes {

@@ -28,6 +28,7 @@ use openraft::impls::ProgressResponder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::queue::shut;
 use super::waits::Waits;
 use crate::env::Env;
 use crate::store::machine::Machine;
@@ -190,12 +191,7 @@ impl Worker {
             }
             tokio::select! {
                 biased;
-                () = ended.cancelled() => {
-                    // Whoever is putting one in just now is answered, too.
-                    proposals.close();
-                    while proposals.recv().await.is_some() {}
-                    return;
-                }
+                () = ended.cancelled() => return shut(proposals).await,
                 Some(ended) = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     self.end(ended);
                 }

@@ -14,6 +14,7 @@ use openraft::raft::linearizable_read::LinearizerOption;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::queue::shut;
 use super::waits::Waits;
 use crate::env::clock::Clock;
 use crate::store::raft::{Raft, TypeConfig};
@@ -78,12 +79,7 @@ impl Rounds {
         loop {
             tokio::select! {
                 biased;
-                () = ended.cancelled() => {
-                    // Whoever is putting one in just now is answered, too.
-                    queue.close();
-                    while queue.recv().await.is_some() {}
-                    return;
-                }
+                () = ended.cancelled() => return shut(queue).await,
                 Some(begun) = rounds.next(), if !rounds.is_empty() => {
                     if let Some(at) = self.begun.iter().position(|other| *other == begun) {
                         self.begun.remove(at);
