@@ -78,6 +78,9 @@ mod tests {
     use crate::wire::deadline::Deadline;
     use crate::wire::transport::BoxStream;
 
+    const ROUNDS: usize = 30_000;
+    const CALLERS: usize = 12;
+
     type Peer = Connection<PeerRequest, PeerResponse>;
 
     fn connection() -> (PeerClient, Peer, tokio::io::DuplexStream) {
@@ -121,5 +124,31 @@ mod tests {
         drop(far);
         assert!(run.await.unwrap().is_err());
         assert!(matches!(sent.await.unwrap(), Err(RpcError::Channel(_))));
+    }
+
+    /// The moment that matters can't be held still: between the two steps in which a call is put into
+    /// the queue. Connections that were merely dropped failed this in rounds 4, 15,079, 34,144 and
+    /// 85,114 of four runs.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_call_that_is_made_while_its_connection_is_given_up_is_answered() {
+        for round in 0..ROUNDS {
+            let (peer, connection, _far) = connection();
+            let (end, ended) = tokio::sync::oneshot::channel::<()>();
+            let run = tokio::spawn(connection.run_until(async {
+                // Only its end counts.
+                let _ = ended.await;
+            }));
+            let calls: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(call(peer.clone()))).collect();
+            // Earlier and later, so that some round meets it.
+            for _ in 0..(round * 37) % 1_500 {
+                std::hint::spin_loop();
+            }
+            end.send(()).unwrap();
+            for call in calls {
+                let answer = tokio::time::timeout(Duration::from_secs(20), call).await;
+                assert!(answer.is_ok(), "round {round}: a call was never answered");
+            }
+            run.await.unwrap().unwrap_err();
+        }
     }
 }
