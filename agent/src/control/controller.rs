@@ -13,6 +13,7 @@ use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::view::{ClusterFacts, KeyspaceFacts, NodeState, ShardPhase, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::join_all;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::operator::Operator;
@@ -73,8 +74,9 @@ impl Controller {
     /// Runs for ever; only looks while another node leads the system shard.
     pub async fn run(mut self) {
         let mut looked = Duration::ZERO;
+        let mut standing = self.operator.observer.standing();
         loop {
-            tokio::time::sleep(ROUND).await;
+            self.rest(&mut standing).await;
             let now = self.operator.env.clock.now();
             if !self.operator.observer.is_controller() {
                 self.leads_since = None;
@@ -94,6 +96,18 @@ impl Controller {
             let founding = facts.shards.len() <= 1;
             if founding || now.saturating_sub(since) >= WARM_UP {
                 self.round(now, &facts, &observed).await;
+            }
+        }
+    }
+
+    /// Until the next round; what is held of nodes is noted when it changes, for since when it holds.
+    async fn rest(&self, standing: &mut watch::Receiver<()>) {
+        let over = tokio::time::sleep(ROUND);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                Ok(()) = standing.changed() => drop(self.operator.observer.observe()),
             }
         }
     }

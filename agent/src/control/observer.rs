@@ -83,10 +83,15 @@ impl Observer {
         (facts, observed)
     }
 
+    /// Changes with what is held of nodes.
+    pub fn standing(&self) -> watch::Receiver<()> {
+        self.pulse.standing()
+    }
+
     /// Waits until a look shows it, or the time is over: looked at again whenever what is held of
     /// nodes changes.
     pub async fn wait_until(&self, by: Deadline, shows: impl Fn(&Observed) -> bool) {
-        let mut standing = self.pulse.standing();
+        let mut standing = self.standing();
         while !shows(&self.observe().1) {
             let changed = tokio::time::timeout(by.remaining(), standing.changed()).await;
             if !matches!(changed, Ok(Ok(()))) {

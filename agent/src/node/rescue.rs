@@ -36,6 +36,8 @@ pub use write::Rescued;
 
 /// How long a replica may take to know its members.
 const READY_MAX: Duration = Duration::from_secs(5);
+/// Shards that one sentence names.
+const NAMED_MAX: usize = 10;
 
 /// One copy of a shard, and how far it goes.
 #[derive(Clone, Debug)]
@@ -119,10 +121,15 @@ impl Rescue {
                 let why = format!("the copy of {called}: {error}");
                 unopened.entry(key.shard).or_default().push(why);
             }
-            for key in one.replicas.unknown_to(&facts) {
+            let unknown = one.replicas.unknown_to(&facts);
+            if !unknown.is_empty() {
+                let shards: Vec<_> =
+                    unknown.iter().take(NAMED_MAX).map(|key| key.shard.to_string()).collect();
+                let more = unknown.len().saturating_sub(NAMED_MAX);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 troubles.push(format!(
-                    "{} of {called}: the system shard's copies here don't know it: it is left out",
-                    key.shard
+                    "{}{more} of {called}, which the system shard's copies here don't know",
+                    shards.join(", ")
                 ));
             }
             one.ready().await;
