@@ -37,6 +37,12 @@ fn wait_until_it_leads_nothing(cluster: &Cluster, name: &str) {
     });
 }
 
+fn judge(contenders: Contenders) {
+    if let Err(verdict) = evenkeel_history::check(&contenders.finish()) {
+        panic!("{verdict}");
+    }
+}
+
 #[test]
 fn faults_of_every_kind_leave_a_history_that_one_copy_could_have() {
     let mut cluster = drilled(&["--drills", "--supervise"]);
@@ -88,9 +94,7 @@ fn faults_of_every_kind_leave_a_history_that_one_copy_could_have() {
     contenders.wait_for_more(200);
     stop(&cluster, &name);
 
-    if let Err(verdict) = evenkeel_history::check(&contenders.finish()) {
-        panic!("{verdict}");
-    }
+    judge(contenders);
     let events = cluster.ask(&["events", "--limit", "900"]).to_string();
     for fault in ["frozen", "cut off", "not heard", "seems full", "wall clock"] {
         assert!(events.contains(&format!("asked: {name}")) && events.contains(fault), "{fault}");
@@ -142,4 +146,27 @@ fn a_node_that_is_cut_off_says_at_once_that_it_has_no_quorum() {
     });
     stop(&cluster, "n1");
     Resp::connect(&cluster.agents[0].plan.resp).check(&["SET", "cut/0", "x"], "+OK\r\n");
+}
+
+#[test]
+fn a_copy_that_gets_nothing_from_its_leader_is_given_another() {
+    let cluster = drilled(&["--drills"]);
+    let contenders = Contenders::start(cluster.addresses(), 6);
+    let controller = wait_for("a controller", SOON, || {
+        Some(cluster.ask(&["status"])["controller"].as_str()?.to_owned())
+    });
+    // Whoever decides hears both ends; they don't hear each other.
+    let names = cluster.agents.iter().map(|agent| agent.plan.name.clone());
+    let ends: Vec<String> = names.filter(|name| *name != controller).collect();
+    begin(&cluster, &["cut", &ends[0], "--from", &ends[1], "--way", "in"], &ends[0]);
+    for name in &ends {
+        wait_until_it_leads_nothing(&cluster, name);
+    }
+    let events = cluster.ask(&["events", "--limit", "1000"]);
+    let handed = events.as_array().into_iter().flatten().filter_map(|event| event["why"].as_str());
+    let why = format!("{} gets nothing from {}", ends[0], ends[1]);
+    assert!(handed.clone().any(|said| said == why), "{:?}", handed.collect::<Vec<_>>());
+    contenders.wait_for_more(200);
+    stop(&cluster, &ends[0]);
+    judge(contenders);
 }

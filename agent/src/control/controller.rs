@@ -28,6 +28,8 @@ use crate::decide::plan::{Plan, Step, StepKind};
 const ROUND: Duration = Duration::from_millis(250);
 /// How often a node looks that is not the controller: it only notes since when each state holds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between a change of what is held of nodes and the look that notes it.
+const GATHER: Duration = Duration::from_millis(50);
 /// A new controller looks for this long before it acts: heartbeats must have come.
 const WARM_UP: Duration = Duration::from_millis(1_500);
 /// The first shards are placed when no node has joined for this long.
@@ -100,14 +102,20 @@ impl Controller {
         }
     }
 
-    /// Until the next round; what is held of nodes is noted when it changes, for since when it holds.
+    /// Until the next round; what is held of nodes is noted soon after it changes, for since when it
+    /// holds.
     async fn rest(&self, standing: &mut watch::Receiver<()>) {
         let over = tokio::time::sleep(ROUND);
         tokio::pin!(over);
         loop {
             tokio::select! {
+                biased;
                 () = &mut over => return,
-                Ok(()) = standing.changed() => drop(self.operator.observer.observe()),
+                Ok(()) = standing.changed() => {
+                    // One loss changes what everybody holds of the node, within some beats.
+                    tokio::time::sleep(GATHER).await;
+                    self.operator.observer.observe();
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evenkeel_shared::error::StoreError;
+use evenkeel_shared::error::{AdminError, StoreError};
 use evenkeel_shared::fault::{Drill, Fault};
 use evenkeel_shared::ids::{NodeId, ShardId};
 use evenkeel_shared::preflight::Action;
@@ -69,20 +69,43 @@ impl Operator {
         Ok(format!("{} {words} for {secs} s", self.name(node)))
     }
 
-    /// Whether others are taking nodes away just now, whose loss is seen from here on: then what the
-    /// act would do is another question. Without a leader of the system shard there is nobody to ask.
-    pub(super) async fn has_waited_for_others(&self, action: &Action, by: Deadline) -> bool {
-        let node = match action {
-            Action::Kill { node, .. } => *node,
-            Action::Fault { node, fault, .. } if fault.takes_node_away() => *node,
-            _ => return false,
+    /// Waits until the loss of every node that others are taking away just now is seen from here: what
+    /// one more would do is another question then. Where no majority of the system shard is left, nobody
+    /// can say, and it goes on.
+    pub(super) async fn take_turn(&self, node: NodeId, by: Deadline) -> Result<(), AdminError> {
+        let until = by.at_most(SEEN_MAX);
+        let mut standing = self.observer.standing();
+        let before = loop {
+            let order = LeaderOrder::TakeAway(node);
+            let before = self.system.lead(ShardId::SYSTEM, order, until.at_most(ORDER_MAX)).await;
+            match before {
+                Ok(LeaderReply::TakenAway(before)) => break before,
+                Err(StoreError::NoQuorum { .. }) => return Ok(()),
+                _ if until.is_over() => return Ok(()),
+                // Its leader may be what is taken away: once its loss is seen, another is asked.
+                _ => {
+                    let wait = until.at_most(ORDER_MAX).remaining();
+                    let _ = tokio::time::timeout(wait, standing.changed()).await;
+                }
+            }
         };
-        let order = LeaderOrder::TakeAway(node);
-        let before = self.system.lead(ShardId::SYSTEM, order, by.at_most(ORDER_MAX)).await;
-        let Ok(LeaderReply::TakenAway(before)) = before else { return false };
         let are_away = |seen: &Observed| before.iter().all(|other| is_away(seen, *other));
-        self.observer.wait_until(by.at_most(SEEN_MAX), are_away).await;
-        !before.is_empty()
+        if self.observer.wait_until(by.at_most(SEEN_MAX), are_away).await {
+            return Ok(());
+        }
+        let named: Vec<String> = before.iter().map(|other| self.name(*other)).collect();
+        let why = format!("{} is being taken away by somebody else just now", named.join(", "));
+        Err(AdminError::Stale { why })
+    }
+
+    /// Nobody needs to wait for it any more: it is seen to be gone, or it stays.
+    pub(super) fn end_turn(&self, node: NodeId) {
+        let system = self.system.clone();
+        tokio::spawn(async move {
+            let order = LeaderOrder::EndTakeAway(node);
+            // If this does not arrive, it ends by itself.
+            let _ = system.lead(ShardId::SYSTEM, order, Deadline::after(ORDER_MAX)).await;
+        });
     }
 
     /// Waits until the agents agree that a node is gone, or it says itself that it is of no use:
@@ -147,6 +170,15 @@ impl Operator {
     pub fn drill(&self, drill: Drill, actor: &str) -> Result<String, String> {
         tracing::warn!(actor, ?drill, "a drill");
         run(&self.env, &self.config, drill)
+    }
+}
+
+/// The node that an act takes away from its shards, if it does.
+pub(super) fn takes_away(action: &Action) -> Option<NodeId> {
+    match action {
+        Action::Kill { node, .. } => Some(*node),
+        Action::Fault { node, fault, .. } if fault.takes_node_away() => Some(*node),
+        _ => None,
     }
 }
 

@@ -62,13 +62,14 @@ impl Leader {
             LeaderOrder::Ingest { archive, image } => {
                 self.ingest(&group, &archive, &image).await?;
             }
-            LeaderOrder::TakeAway(_) if !group.is_leader() => {
+            LeaderOrder::TakeAway(_) | LeaderOrder::EndTakeAway(_) if !group.is_leader() => {
                 return Err(StoreError::NotLeader { shard, leader: group.leader_node() });
             }
             LeaderOrder::TakeAway(node) => {
                 let before = self.taken.take(node, self.env.clock.now());
                 return Ok(LeaderReply::TakenAway(before));
             }
+            LeaderOrder::EndTakeAway(node) => self.taken.end(node),
         }
         Ok(LeaderReply::Done)
     }

@@ -2,6 +2,7 @@
 //! before (law 8).
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use evenkeel_shared::service::peer::ContentHash;
 use evenkeel_shared::view::{IntentPhase, NodeIntent, ReplicaRole, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 
+use super::drill::takes_away;
 use super::journal::Journal;
 use super::observer::Observer;
 use super::system::System;
@@ -99,10 +101,26 @@ impl Operator {
         actor: &str,
         by: Deadline,
     ) -> Result<Outcome, AdminError> {
-        let mut now = self.look(&action).await;
-        if now.refused.is_none() && self.has_waited_for_others(&action, by).await {
-            now = self.look(&action).await;
-        }
+        let Some(node) = takes_away(&action) else {
+            return self.act_now(action, revision, actor, by).await;
+        };
+        let turn = self.take_turn(node, by).await;
+        let outcome = match turn {
+            Ok(()) => self.act_now(action, revision, actor, by).await,
+            Err(error) => Err(error),
+        };
+        self.end_turn(node);
+        outcome
+    }
+
+    async fn act_now(
+        &self,
+        action: Action,
+        revision: u64,
+        actor: &str,
+        by: Deadline,
+    ) -> Result<Outcome, AdminError> {
+        let now = self.look(&action).await;
         if let Some(why) = now.refused {
             return Err(AdminError::Refused { why });
         }
@@ -155,7 +173,11 @@ impl Operator {
         };
         let lost = now.quorum_lost.iter().any(|shard| !shown.quorum_lost.contains(shard));
         if lost || now.harm > shown.harm {
-            let why = "it would do more harm now than when it was shown".to_owned();
+            let mut why = "it would do more harm now than when it was shown".to_owned();
+            if lost {
+                let shards = now.quorum_lost.len();
+                let _ = write!(why, ": quorum lost in {shards} shards");
+            }
             return Err(AdminError::Stale { why });
         }
         Ok(())

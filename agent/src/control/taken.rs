@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evenkeel_shared::ids::NodeId;
 
-/// By then the agents agree that a node is gone, or it never went.
+/// By then the agents agree that a node is gone, or it never went, or whoever asked is gone.
 const AGREED_AFTER: Duration = Duration::from_secs(3);
 
 /// Whom somebody was about to take away of late, and when.
@@ -21,6 +21,11 @@ impl Taken {
         let before = taken.iter().map(|(other, _)| *other).collect();
         taken.push((node, now));
         before
+    }
+
+    /// Nobody needs to wait for this one any more.
+    pub(super) fn end(&self, node: NodeId) {
+        self.0.lock().expect("no holder of this lock panics").retain(|(other, _)| *other != node);
     }
 }
 
@@ -40,6 +45,9 @@ mod tests {
             "the same again waits for no one else"
         );
         assert_eq!(taken.take(NodeId(4), at(3_115)), [NodeId(2)]);
-        assert_eq!(taken.take(NodeId(5), at(9_000)), []);
+        taken.end(NodeId(4));
+        taken.end(NodeId(2));
+        assert_eq!(taken.take(NodeId(5), at(3_120)), []);
+        assert_eq!(taken.take(NodeId(6), at(9_000)), []);
     }
 }

@@ -52,6 +52,9 @@ pub struct Observed {
     pub nodes: BTreeMap<NodeId, NodeObserved>,
     /// Every shard of the facts.
     pub shards: BTreeMap<ShardId, ShardObserved>,
+    /// Between which nodes, of a leader and of a copy, nothing got through of late; and for how long
+    /// that is known, in milliseconds.
+    pub unfed: BTreeMap<(NodeId, NodeId), u64>,
 }
 
 /// One node, as observed.
@@ -108,9 +111,6 @@ pub struct ShardObserved {
     pub data_bytes: Option<u64>,
     /// Replicas that the facts have given up, and those that a living node holds out of service.
     pub unfit: BTreeSet<ReplicaId>,
-    /// Leaders that did not get through to a copy of late, and until when they are not chosen again,
-    /// on the observer's wall clock.
-    pub starvers: BTreeMap<ReplicaId, u64>,
 }
 
 /// One replica, as its own node tells.
@@ -200,13 +200,15 @@ impl ShardObserved {
         observed.lives(replica.node()) && !self.unfit.contains(&replica)
     }
 
-    /// The same, but for those that drills have taken away.
+    /// The same, but for those that drills have taken away, and those that stand still.
     pub fn useful_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
         let useful = |replica: &&ReplicaId| {
             let node = replica.node();
+            let seen = self.replicas.get(*replica);
             Some(node) != without
                 && self.counts(observed, **replica)
                 && !observed.is_drilled_away(node)
+                && seen.is_none_or(|seen| seen.stands_still().is_none())
         };
         self.voters.iter().filter(useful).count()
     }
@@ -225,15 +227,25 @@ impl ShardObserved {
             && seen.lag.is_some_and(|lag| lag <= self.lag_max())
     }
 
-    /// A copy that has got nothing from this leader, of a node that can take something: another leader
-    /// may get through to it. One that got nothing from the leader before, either, is not among them.
-    pub fn starved(&self, observed: &Observed) -> Option<ReplicaId> {
-        let starves = |(copy, seen): &(&ReplicaId, &ReplicaObserved)| {
-            let under_this = seen.still.is_some_and(|still| still.term == self.term);
+    /// A voter that gets nothing from this leader, on a node that can take something: another leader
+    /// may get through to it. One that began to stand still under the leader before is not meant, nor
+    /// one that nobody feeds yet.
+    pub fn starved(&self, observed: &Observed) -> Option<(ReplicaId, Still)> {
+        let starves = |(copy, seen): (&ReplicaId, &ReplicaObserved)| {
+            let still = seen.still.filter(|still| still.term == self.term)?;
             let takes = matches!(observed.state(copy.node()), NodeState::Up | NodeState::Suspect);
-            under_this && takes && seen.stands_still().is_some()
+            let fed = self.voters.contains(copy) && !self.unfit.contains(copy);
+            (takes && fed && seen.stands_still().is_some()).then_some((*copy, still))
         };
-        self.replicas.iter().find(starves).map(|(copy, _)| *copy)
+        self.replicas.iter().find_map(starves)
+    }
+
+    /// Whether a replica's node got through to those of all other voters of late, as leader of any
+    /// shard.
+    pub fn feeds_all(&self, observed: &Observed, leader: ReplicaId) -> bool {
+        let pair = |voter: &ReplicaId| (leader.node(), voter.node());
+        observed.unfed.is_empty()
+            || !self.voters.iter().any(|voter| observed.unfed.contains_key(&pair(voter)))
     }
 
     /// How far behind a replica may look: lists are up to a second old, so a second's writes do

@@ -17,8 +17,8 @@ use super::detector::VerdictState;
 use super::facts::{Heard, NodeObserved, Observed, ReplicaObserved, ShardObserved, members};
 
 /// A list of replicas comes once a second: of whoever is heard, but has sent none for so long, it is not
-/// known how its copies are. Less than after what time a copy stands still, which an old list looks like.
-const LIST_MAX_AGE_MS: u64 = 4_000;
+/// known how its copies are. Shorter than what a copy must stand still for, which an old list looks like.
+const LIST_MAX_AGE_MS: u64 = 3_000;
 
 /// What was heard of every node. The observer's own entry is among them, alive and heard 0 ms ago:
 /// it is one of those that could say.
@@ -41,15 +41,17 @@ pub fn observe(
         state::note_steadiness(&mut seen, known, &policy, now_unix_ms);
         observed.nodes.insert(node.id, seen);
     }
+    let passed = still::passed(now_unix_ms, before.at_unix_ms);
     let mut by_shard = by_shard(heard);
     for shard in facts.shards.values() {
         let heard = by_shard.remove(&shard.id).unwrap_or_default();
         let mut seen = shard_observed(shard, &heard);
         if let Some(known) = before.shards.get(&shard.id) {
-            still::note(&mut seen, known, &observed, before.at_unix_ms);
+            still::note(&mut seen, known, passed);
         }
         observed.shards.insert(shard.id, seen);
     }
+    still::note_unfed(&mut observed, before, passed);
     observed
 }
 
@@ -171,7 +173,6 @@ fn shard_observed(shard: &ShardFacts, heard: &HeardOfShard<'_>) -> ShardObserved
         log_bytes: status.map(|status| status.log_bytes),
         data_bytes: status.map(|status| status.data_bytes),
         unfit,
-        starvers: BTreeMap::new(),
     }
 }
 

@@ -234,18 +234,6 @@ impl<'a> Case<'a> {
         self.let_go(worst, self.replace(leader, worst, None, &why, true))
     }
 
-    /// Hands leadership to the voter that is best placed to take it.
-    pub(super) fn hand_over(&self, from: ReplicaId, why: &str) -> Option<Step> {
-        let heirs = self.seen.voters.iter().copied().filter(|heir| {
-            *heir != from && self.observed.lives(heir.node()) && self.seen.caught_up(*heir)
-        });
-        let to = heirs.min_by_key(|heir| {
-            let behind = self.seen.replicas.get(heir).and_then(|seen| seen.lag);
-            (self.goes(*heir).is_some(), behind, *heir)
-        })?;
-        Some(self.step(StepKind::TransferLeader { from, to }, why.to_owned()))
-    }
-
     /// A replica that the map has given out and the shard's own log does not know yet.
     pub(super) fn unfed_learner(&self) -> Option<Step> {
         let known = |replica: &ReplicaId| {

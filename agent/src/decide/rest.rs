@@ -82,6 +82,7 @@ impl<'a> AtRest<'a> {
 mod tests {
     use evenkeel_shared::ids::{ReplicaId, ShardId};
 
+    use super::super::facts::Still;
     use super::super::world::World;
     use super::*;
 
@@ -113,6 +114,10 @@ mod tests {
         assert!(!rests(|world| world.add_node(3).intent = NodeIntent::Drain));
         assert!(!rests(|world| seen(world).leader = None));
         assert!(!rests(|world| world.damage(1, 3)));
+        assert!(!rests(|world| {
+            let copy = seen(world).replicas.get_mut(&ReplicaId::new(NodeId(3), 3));
+            copy.expect("it is observed").still = Some(Still { for_ms: 5_000, term: 1 });
+        }));
         assert!(!rests(|world| world.add_shard(1, &[1, 2, 3], &[4], Some(1))));
         assert!(!rests(|world| world.add_shard(1, &[1, 2], &[], Some(1))));
         assert!(!rests(|world| {

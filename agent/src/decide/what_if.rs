@@ -132,6 +132,7 @@ impl Outlook {
                 // By turns, as the votes of many shards fall.
                 let turn = usize::try_from(id.0).unwrap_or(0);
                 seen.leader = alive.get(turn % alive.len().max(1)).copied();
+                seen.term += 1;
                 self.told.leaders_moved += 1;
             }
         }

@@ -79,8 +79,14 @@ impl World {
                 self.observed.nodes.remove(&id);
             }
             // shard IDS on=NODES [leader=NODE|none] [learners=NODES] [behind=NODES] [damaged=NODES]
-            // [still=NODES] [starvers=NODES]
+            // [still=NODES]
             "shard" => self.read_shards(&mut args)?,
+            // unfed FROM TO: a leader on the one did not get through to a copy on the other of late.
+            "unfed" => {
+                let mut node = || script::position(&mut args).map(NodeId);
+                let pair = (node()?, node()?);
+                self.observed.unfed.insert(pair, 1_000);
+            }
             // policy [replicas=3] [grace=MS] [sync=quorum|leader] [zones=spread|strict|ignore]
             "policy" => {
                 let policy = &mut self.facts.keyspaces.entry(KEYSPACE).and_modify(|_| ());
@@ -135,7 +141,6 @@ impl World {
         let behind: Vec<u32> = script::list(args.take_key("behind").unwrap_or_default())?;
         let damaged: Vec<u32> = script::list(args.take_key("damaged").unwrap_or_default())?;
         let still: Vec<u32> = script::list(args.take_key("still").unwrap_or_default())?;
-        let starvers: Vec<u32> = script::list(args.take_key("starvers").unwrap_or_default())?;
         let leader = match args.take_key("leader") {
             Some("none") => None,
             Some(node) => Some(node.parse()?),
@@ -152,9 +157,6 @@ impl World {
                     known.still = Some(Still { for_ms: 6_000, term: seen.term });
                 }
             }
-            let replicas = seen.replicas.keys().copied();
-            let starvers = replicas.filter(|replica| starvers.contains(&replica.node().0));
-            seen.starvers = starvers.map(|replica| (replica, NOW_MS + 1)).collect();
             for node in &damaged {
                 self.damage(id, *node);
             }
@@ -230,7 +232,6 @@ impl World {
             log_bytes: Some(1 << 20),
             data_bytes: Some(3 << 20),
             unfit: BTreeSet::new(),
-            starvers: BTreeMap::new(),
         };
         self.facts.shards.insert(shard, facts);
         self.observed.shards.insert(shard, seen);

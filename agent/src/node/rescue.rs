@@ -128,7 +128,7 @@ impl Rescue {
                 let more = unknown.len().saturating_sub(NAMED_MAX);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 troubles.push(format!(
-                    "{}{more} of {called}, which the system shard's copies here don't know",
+                    "{}{more} of {called}: the system shard's copies here don't know them",
                     shards.join(", ")
                 ));
             }

@@ -204,6 +204,8 @@ pub enum LeaderOrder {
     /// Remember that a drill takes this node away, and say whom others did just before: the system
     /// shard's leader alone is asked.
     TakeAway(NodeId),
+    /// Nobody needs to wait for that any more: it is seen to be gone, or it stays.
+    EndTakeAway(NodeId),
 }
 
 /// What came of it.

@@ -26,6 +26,7 @@ struct Hop<'a> {
 /// How many shards each node leads, and how many it should.
 struct Shares<'a> {
     facts: &'a ClusterFacts,
+    observed: &'a Observed,
     /// Leaderships and capacity of each node.
     of: ByNode<(u32, u32)>,
     /// Who may be given any.
@@ -81,7 +82,7 @@ fn hops<'a>(
                 && worth(from.node(), to.node())
                 && shares.takers.get(to.node()).is_some()
                 && seen.caught_up(*to)
-                && !seen.starvers.contains_key(to)
+                && seen.feeds_all(shares.observed, *to)
         });
         hops.extend(heirs.map(|to| Hop { shard: shard.id, seen, from, to }));
     }
@@ -137,7 +138,7 @@ fn shortest<'a>(
 }
 
 impl<'a> Shares<'a> {
-    fn new(facts: &'a ClusterFacts, observed: &Observed) -> Self {
+    fn new(facts: &'a ClusterFacts, observed: &'a Observed) -> Self {
         let mut of: ByNode<(u32, u32)> =
             facts.nodes.values().map(|node| (node.id, (0, node.capacity))).collect();
         let data = observed.shards.iter().filter(|(shard, _)| !shard.is_system());
@@ -145,7 +146,7 @@ impl<'a> Shares<'a> {
             of.get_or(leader.node(), (0, 1)).0 += 1;
         }
         let takers = facts.nodes.values().filter(|node| takes_more(node, observed));
-        Self { facts, of, takers: takers.map(|node| (node.id, node.id)).collect() }
+        Self { facts, observed, of, takers: takers.map(|node| (node.id, node.id)).collect() }
     }
 
     fn of(&self, node: NodeId) -> (u32, u32) {

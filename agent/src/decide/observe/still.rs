@@ -1,25 +1,24 @@
 //! Which copies get nothing of what their leader has: a few entries behind is nothing to speak of
 //! while they come, and everything once they don't.
 //!
-//! Invariant: a clock that jumps makes nobody stand still.
+//! Invariant: time is added up from look to look, so that a clock that jumps makes nobody stand still:
+//! what one look adds, and the age of the oldest list that counts, are less than it takes.
 
 use super::super::facts::{Observed, ShardObserved, Still};
 
-/// How much time one look adds at most: every node looks at least once a second.
-const LOOK_MAX_MS: u64 = 2_000;
-/// For how long a leader that did not get through to a copy is not chosen again.
-const STARVER_MS: u64 = 300_000;
+/// How much time one look adds at most: nodes look about once a second.
+const LOOK_MAX_MS: u64 = 1_500;
+/// For how long it is remembered that nothing got through between two nodes: nobody else finds out that
+/// a link works again.
+const UNFED_MS: u64 = 300_000;
 
-/// Notes it of one shard; `observed` has the nodes as they are seen now, `before` and `looked` are what
-/// was seen of the shard in the look before, and when that was.
-pub(super) fn note(
-    seen: &mut ShardObserved,
-    before: &ShardObserved,
-    observed: &Observed,
-    looked: u64,
-) {
-    let now = observed.at_unix_ms;
-    let passed = now.saturating_sub(looked).min(LOOK_MAX_MS);
+/// The time between two looks, as far as it counts.
+pub(super) fn passed(now_unix_ms: u64, before_unix_ms: u64) -> u64 {
+    now_unix_ms.saturating_sub(before_unix_ms).min(LOOK_MAX_MS)
+}
+
+/// Notes it of one shard's copies.
+pub(super) fn note(seen: &mut ShardObserved, before: &ShardObserved, passed: u64) {
     for (id, replica) in &mut seen.replicas {
         let same = before.replicas.get(id).filter(|known| known.last == replica.last);
         let behind = replica.lag.is_some_and(|lag| lag > 0) && !replica.filling;
@@ -28,10 +27,17 @@ pub(super) fn note(
             None => Still { for_ms: 0, term: seen.term },
         });
     }
-    seen.starvers = before.starvers.clone();
-    // Or a clock that was set back would keep them for as long as it was ahead.
-    seen.starvers.retain(|_, until| now < *until && *until <= now + STARVER_MS);
-    if let Some(leader) = seen.leader.filter(|_| seen.starved(observed).is_some()) {
-        seen.starvers.insert(leader, now + STARVER_MS);
+}
+
+/// Notes between which nodes nothing gets through, of all shards.
+pub(super) fn note_unfed(observed: &mut Observed, before: &Observed, passed: u64) {
+    let kept = before.unfed.iter().map(|(pair, known)| (*pair, known + passed));
+    let mut unfed: std::collections::BTreeMap<_, _> =
+        kept.filter(|(_, known)| *known < UNFED_MS).collect();
+    for seen in observed.shards.values() {
+        if let Some((leader, (copy, _))) = seen.leader.zip(seen.starved(observed)) {
+            unfed.entry((leader.node(), copy.node())).or_insert(0);
+        }
     }
+    observed.unfed = unfed;
 }

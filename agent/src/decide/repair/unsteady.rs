@@ -1,5 +1,5 @@
-//! What the policy has a say in: leaders on nodes that are not well, and copies on nodes that are
-//! gone for too long.
+//! Leaders that had better hand over, and copies on nodes that are gone for too long: what the policy
+//! has a say in.
 //!
 //! Invariant: nobody hands over to a node that is no better.
 
@@ -9,6 +9,10 @@ use evenkeel_shared::view::{NodeState, ReplicaRole};
 use super::super::facts::{members, name};
 use super::super::plan::{RuleName, Step, StepKind};
 use super::Case;
+
+/// A copy that still gets nothing after so long is only shown: handing over has not come off, or does
+/// not help.
+const STARVING_MAX_MS: u64 = 30_000;
 
 impl Case<'_> {
     /// A leader whose node is not well hands over while it still can.
@@ -23,17 +27,23 @@ impl Case<'_> {
             NodeState::Maint => (None, "is in maintenance"),
             _ => return None,
         };
-        let to = self.heir(leader, |_| true)?;
+        let to = self.heir(leader)?;
         let why = format!("{} {what}", name(self.facts, node));
         let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
         step.rule = rule;
         Some(step)
     }
 
-    /// A leader that does not get through to a copy hands over, once: another one may.
+    /// A leader that does not get through to a copy hands over: another one may. That it is tried ends
+    /// with the term, or after a while. A slow leader hands over for that, and by that rule.
     pub(super) fn starving_leader(&self, leader: ReplicaId) -> Option<Step> {
-        let copy = self.seen.starved(self.observed)?;
-        let to = self.heir(leader, |heir| !self.seen.starvers.contains_key(&heir))?;
+        let (copy, still) = self.seen.starved(self.observed)?;
+        let slow = self.observed.state(leader.node()) == NodeState::Slow;
+        if slow || still.for_ms > STARVING_MAX_MS {
+            return None;
+        }
+        let feeds_all = |heir: &ReplicaId| self.seen.feeds_all(self.observed, *heir);
+        let to = self.heir(leader).filter(feeds_all)?;
         let named = |replica: ReplicaId| name(self.facts, replica.node());
         let why = format!("{} gets nothing from {}", named(copy), named(leader));
         let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
@@ -41,19 +51,35 @@ impl Case<'_> {
         Some(step)
     }
 
-    /// The voter on a node that is well, among those that will do. By turns, so that what one node led
-    /// does not all go to another.
-    fn heir(&self, leader: ReplicaId, will_do: impl Fn(ReplicaId) -> bool) -> Option<ReplicaId> {
+    /// The voter on a node that is well, and if there is one, which got through to all others of late.
+    /// By turns, so that what one node led does not all go to another.
+    fn heir(&self, leader: ReplicaId) -> Option<ReplicaId> {
         let fit = |heir: &ReplicaId| {
             *heir != leader
                 && self.observed.state(heir.node()) == NodeState::Up
                 && !self.observed.is_unsteady(heir.node())
                 && self.seen.caught_up(*heir)
-                && will_do(*heir)
         };
-        let heirs: Vec<ReplicaId> = self.seen.voters.iter().copied().filter(fit).collect();
+        let mut heirs: Vec<ReplicaId> = self.seen.voters.iter().copied().filter(fit).collect();
+        let feeds_all = |heir: &ReplicaId| self.seen.feeds_all(self.observed, *heir);
+        if heirs.iter().any(feeds_all) {
+            heirs.retain(feeds_all);
+        }
         let turn = usize::try_from(self.shard.id.0).unwrap_or(0);
         heirs.get(turn.checked_rem(heirs.len())?).copied()
+    }
+
+    /// Hands leadership to the voter that is best placed to take it.
+    pub(super) fn hand_over(&self, from: ReplicaId, why: &str) -> Option<Step> {
+        let heirs = self.seen.voters.iter().copied().filter(|heir| {
+            *heir != from && self.observed.lives(heir.node()) && self.seen.caught_up(*heir)
+        });
+        let to = heirs.min_by_key(|heir| {
+            let behind = self.seen.replicas.get(heir).and_then(|seen| seen.lag);
+            let feeds_all = self.seen.feeds_all(self.observed, *heir);
+            (self.goes(*heir).is_some(), !feeds_all, behind, *heir)
+        })?;
+        Some(self.step(StepKind::TransferLeader { from, to }, why.to_owned()))
     }
 
     /// For how long a node has been DOWN, in milliseconds, when that is longer than it is waited

@@ -179,15 +179,45 @@ fn a_replica_that_stands_still_is_no_copy_to_count_on_however_little_it_is_behin
     observed = observe(&world.facts, &heard, &observed, 7_900);
     let why = "has got nothing since entry 15 for 5 s".to_owned();
     assert_eq!(health(&observed), (ShardHealth::UnderReplicated, Some(why)));
-    let starver = observed.shards[&ShardId(1)].starvers.keys().next().expect("it stood still");
-    assert_eq!(starver.node(), NodeId(1));
+    let pair = (NodeId(1), NodeId(2));
+    assert_eq!(observed.unfed.keys().collect::<Vec<_>>(), [&pair]);
     last(&mut heard, 16);
     observed = observe(&world.facts, &heard, &observed, 10_000);
     assert_eq!(health(&observed), (ShardHealth::Ok, None), "it goes on");
-    observed = observe(&world.facts, &heard, &observed, 11_000);
+    let mut now = 11_000;
+    for _ in 0..3 {
+        observed = observe(&world.facts, &heard, &observed, now);
+        now += 1_000;
+    }
     observed = observe(&world.facts, &heard, &observed, 3_600_000);
     assert_eq!(health(&observed), (ShardHealth::Ok, None), "a clock that jumps is no standstill");
-    assert!(observed.shards[&ShardId(1)].starvers.is_empty(), "the leader may lead it again");
+    assert!(observed.unfed.contains_key(&pair), "nor does it pass for five minutes");
+    last(&mut heard, 20);
+    for second in 0..300 {
+        observed = observe(&world.facts, &heard, &observed, 3_600_000 + second * 1_000);
+    }
+    assert!(observed.unfed.is_empty(), "it is tried again");
+}
+
+#[test]
+fn nobody_is_to_blame_for_a_copy_that_is_not_fed_yet_or_out_of_service() {
+    let starved = |change: fn(&mut ReplicaStatus)| {
+        let (world, mut heard) = cluster();
+        change(&mut heard.get_mut(&NodeId(2)).expect("known").replicas[1]);
+        let mut observed = Observed::default();
+        for second in 1..10 {
+            observed = observe(&world.facts, &heard, &observed, second * 1_000);
+        }
+        let seen = &observed.shards[&ShardId(1)];
+        assert_eq!(seen.starved(&observed).is_some(), !observed.unfed.is_empty());
+        !observed.unfed.is_empty()
+    };
+    assert!(starved(|status| status.last = 15));
+    assert!(!starved(|status| (status.last, status.filling) = (15, true)));
+    assert!(!starved(|status| {
+        (status.last, status.damaged) = (0, Some("its log is gone".to_owned()));
+    }));
+    assert!(!starved(|status| (status.last, status.replica) = (0, ReplicaId::new(NodeId(2), 77))));
 }
 
 #[test]

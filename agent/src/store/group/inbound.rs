@@ -154,7 +154,15 @@ impl Inbound {
         };
         let (_, staging) =
             staging.ok_or_else(|| PeerError::Failed("no such transfer".to_owned()))?;
-        self.filling.store(false, Ordering::Relaxed);
+        let installed = self.install(staging, &finish).await;
+        // It is filled, or not: until then it is no copy to count on. Another transfer may have begun.
+        if self.staging.lock().await.is_none() {
+            self.filling.store(false, Ordering::Relaxed);
+        }
+        installed
+    }
+
+    async fn install(&self, staging: Staging, finish: &SnapshotFinish) -> Result<Bytes, PeerError> {
         let (vote, meta): (Vote, SnapshotMeta) = read(&finish.meta)?;
         let snapshot = staging.finish(finish.chunks, finish.hash).await.map_err(failed)?;
         let index = meta.last_log_id.as_ref().map_or(0, |last| last.index);
