@@ -295,7 +295,6 @@ fn peer_requests() -> Vec<PeerRequest> {
         LeaderOrder::Image { cut: samples::NOW, archive: "/archive".to_owned() },
         LeaderOrder::Ingest { archive: "/archive".to_owned(), image },
         LeaderOrder::TakeAway(from.node()),
-        LeaderOrder::EndTakeAway(to.node()),
     ];
     let mut requests = vec![
         PeerRequest::Raft { frame },
