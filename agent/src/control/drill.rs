@@ -6,7 +6,7 @@ use std::time::Duration;
 use evenkeel_shared::error::{AdminError, StoreError};
 use evenkeel_shared::fault::{Drill, Fault};
 use evenkeel_shared::ids::{NodeId, ShardId};
-use evenkeel_shared::preflight::Action;
+use evenkeel_shared::preflight::{Action, Outcome};
 use evenkeel_shared::service::peer::{LeaderOrder, LeaderReply};
 use evenkeel_shared::view::NodeState;
 use evenkeel_shared::wire::deadline::Deadline;
@@ -69,43 +69,60 @@ impl Operator {
         Ok(format!("{} {words} for {secs} s", self.name(node)))
     }
 
-    /// Waits until the loss of every node that others are taking away just now is seen from here: what
-    /// one more would do is another question then. Where no majority of the system shard is left, nobody
-    /// can say, and it goes on.
-    pub(super) async fn take_turn(&self, node: NodeId, by: Deadline) -> Result<(), AdminError> {
-        let until = by.at_most(SEEN_MAX);
+    /// Waits until the loss of every node that others take away just now is seen from here: what one
+    /// more would do is another question then. Where no majority of the system shard is left, nobody can
+    /// say, and it goes on.
+    pub(super) async fn take_turn(
+        &self,
+        node: NodeId,
+        ticket: u64,
+        by: Deadline,
+    ) -> Result<(), AdminError> {
+        let by = by.at_most(SEEN_MAX);
         let mut standing = self.observer.standing();
-        let before = loop {
-            let order = LeaderOrder::TakeAway(node);
-            let before = self.system.lead(ShardId::SYSTEM, order, until.at_most(ORDER_MAX)).await;
-            match before {
-                Ok(LeaderReply::TakenAway(before)) => break before,
-                Err(StoreError::NoQuorum { .. }) => return Ok(()),
-                _ if until.is_over() => return Ok(()),
-                // Its leader may be what is taken away: once its loss is seen, another is asked.
-                _ => {
-                    let wait = until.at_most(ORDER_MAX).remaining();
-                    let _ = tokio::time::timeout(wait, standing.changed()).await;
+        loop {
+            let order = LeaderOrder::TakeAway { node, ticket };
+            let why = match self.system.lead(ShardId::SYSTEM, order, by.at_most(ORDER_MAX)).await {
+                Ok(LeaderReply::TakenAway(before)) => {
+                    let (_, seen) = self.observer.observe();
+                    let still = before.iter().filter(|other| !is_away(&seen, **other));
+                    let still: Vec<String> = still.map(|other| self.name(*other)).collect();
+                    if still.is_empty() {
+                        return Ok(());
+                    }
+                    format!("{} is being taken away by somebody else just now", still.join(", "))
                 }
+                Err(_) if self.system.router.is_cut_off_from(ShardId::SYSTEM) => return Ok(()),
+                // That leader may be what is taken away: once its loss is seen, another is asked.
+                _ => "the system shard's leader does not say who else takes nodes away".to_owned(),
+            };
+            if by.is_over() {
+                return Err(AdminError::Stale { why });
             }
-        };
-        let are_away = |seen: &Observed| before.iter().all(|other| is_away(seen, *other));
-        if self.observer.wait_until(by.at_most(SEEN_MAX), are_away).await {
-            return Ok(());
+            // What came of it is seen when it is asked again.
+            let wait = by.at_most(ORDER_MAX).remaining();
+            let _ = tokio::time::timeout(wait, standing.changed()).await;
         }
-        let named: Vec<String> = before.iter().map(|other| self.name(*other)).collect();
-        let why = format!("{} is being taken away by somebody else just now", named.join(", "));
-        Err(AdminError::Stale { why })
     }
 
-    /// Nobody needs to wait for it any more: it is seen to be gone, or it stays.
-    pub(super) fn end_turn(&self, node: NodeId) {
-        let system = self.system.clone();
-        tokio::spawn(async move {
-            let order = LeaderOrder::EndTakeAway(node);
-            // If this does not arrive, it ends by itself.
-            let _ = system.lead(ShardId::SYSTEM, order, Deadline::after(ORDER_MAX)).await;
-        });
+    /// Nobody needs to wait for it any more, when nothing was done, or the node is seen to be gone. Else
+    /// it ends by itself.
+    pub(super) fn end_turn(
+        &self,
+        node: NodeId,
+        ticket: u64,
+        outcome: &Result<Outcome, AdminError>,
+    ) {
+        let nothing_done =
+            matches!(outcome, Err(AdminError::Refused { .. } | AdminError::Stale { .. }));
+        if nothing_done || is_away(&self.observer.observe().1, node) {
+            let system = self.system.clone();
+            tokio::spawn(async move {
+                let order = LeaderOrder::EndTakeAway { ticket };
+                // If this does not arrive, it ends by itself, too.
+                let _ = system.lead(ShardId::SYSTEM, order, Deadline::after(ORDER_MAX)).await;
+            });
+        }
     }
 
     /// Waits until the agents agree that a node is gone, or it says itself that it is of no use:

@@ -62,14 +62,16 @@ impl Leader {
             LeaderOrder::Ingest { archive, image } => {
                 self.ingest(&group, &archive, &image).await?;
             }
-            LeaderOrder::TakeAway(_) | LeaderOrder::EndTakeAway(_) if !group.is_leader() => {
+            LeaderOrder::TakeAway { .. } | LeaderOrder::EndTakeAway { .. }
+                if !group.is_leader() =>
+            {
                 return Err(StoreError::NotLeader { shard, leader: group.leader_node() });
             }
-            LeaderOrder::TakeAway(node) => {
-                let before = self.taken.take(node, self.env.clock.now());
+            LeaderOrder::TakeAway { node, ticket } => {
+                let before = self.taken.take((ticket, node), self.env.clock.now());
                 return Ok(LeaderReply::TakenAway(before));
             }
-            LeaderOrder::EndTakeAway(node) => self.taken.end(node),
+            LeaderOrder::EndTakeAway { ticket } => self.taken.end(ticket),
         }
         Ok(LeaderReply::Done)
     }

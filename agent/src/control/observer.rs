@@ -88,17 +88,16 @@ impl Observer {
         self.pulse.standing()
     }
 
-    /// Waits until a look shows it; false when the time is over before. It looks again whenever what is
-    /// held of nodes changes.
-    pub async fn wait_until(&self, by: Deadline, shows: impl Fn(&Observed) -> bool) -> bool {
+    /// Waits until a look shows it, or the time is over. It looks again whenever what is held of nodes
+    /// changes.
+    pub async fn wait_until(&self, by: Deadline, shows: impl Fn(&Observed) -> bool) {
         let mut standing = self.standing();
         while !shows(&self.observe().1) {
             let changed = tokio::time::timeout(by.remaining(), standing.changed()).await;
             if !matches!(changed, Ok(Ok(()))) {
-                return false;
+                return;
             }
         }
-        true
     }
 
     /// The cluster as this node sees it.

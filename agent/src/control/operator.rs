@@ -104,13 +104,24 @@ impl Operator {
         let Some(node) = takes_away(&action) else {
             return self.act_now(action, revision, actor, by).await;
         };
-        let turn = self.take_turn(node, by).await;
-        let outcome = match turn {
+        let ticket = self.env.rng.next_u64();
+        let outcome = match self.take_turn(node, ticket, by).await {
             Ok(()) => self.act_now(action, revision, actor, by).await,
-            Err(error) => Err(error),
+            Err(error) => {
+                self.note_not_done(&self.look(&action).await.title, &error, actor);
+                Err(error)
+            }
         };
-        self.end_turn(node);
+        self.end_turn(node, ticket, &outcome);
         outcome
+    }
+
+    /// Somebody had confirmed it: whoever reads the journal must see why nothing came of it.
+    fn note_not_done(&self, title: &str, error: &AdminError, actor: &str) {
+        let what = format!("not done: {title}: {error}");
+        let mut line = self.journal.line(EventKind::Audit, Severity::Warn, what);
+        line.why = format!("asked by {actor}");
+        self.journal.write(line);
     }
 
     async fn act_now(
@@ -125,11 +136,7 @@ impl Operator {
             return Err(AdminError::Refused { why });
         }
         if let Err(stale) = self.check_not_worse(&action, revision, &now) {
-            // Somebody had confirmed it: whoever reads the journal must see why nothing came of it.
-            let what = format!("not done: {}: {stale}", now.title);
-            let mut line = self.journal.line(EventKind::Audit, Severity::Warn, what);
-            line.why = format!("asked by {actor}");
-            self.journal.write(line);
+            self.note_not_done(&now.title, &stale, actor);
             return Err(stale);
         }
         // Ending drills harms nobody; and the line would wait for the very disk that a drill has stalled.

@@ -77,7 +77,7 @@ fn settled(
 ) -> bool {
     let complete = seen.voters.len() == wanted(facts, shard) && seen.learners.is_empty();
     let exact = shard.replicas.keys().eq(seen.voters.iter());
-    let well = seen.voters.iter().all(|voter| seen.counts(observed, *voter));
+    let well = seen.fed_voters(observed, None) == seen.voters.len();
     seen.leader.is_some() && complete && exact && well
 }
 

@@ -79,7 +79,8 @@ pub fn candidates(
     let fit = all.iter().copied().filter(|replica| against(*replica).is_none());
     let heir = fit.min_by_key(|replica| {
         let unwell = observed.state(replica.node()) != NodeState::Up;
-        (unwell, lag(replica).is_none(), lag(replica), *replica)
+        let feeds_all = seen.feeds_all(observed, *replica);
+        (unwell, !feeds_all, lag(replica).is_none(), lag(replica), *replica)
     });
     let candidate = |replica: &ReplicaId| {
         let (node, lag) = (replica.node(), lag(replica));

@@ -200,17 +200,34 @@ impl ShardObserved {
         observed.lives(replica.node()) && !self.unfit.contains(&replica)
     }
 
-    /// The same, but for those that drills have taken away, and those that stand still.
+    /// Voters that can vote, and are given what there is to acknowledge: those that stand still only
+    /// could under another leader.
+    pub fn fed_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
+        let fed = |replica: &&ReplicaId| {
+            Some(replica.node()) != without
+                && self.counts(observed, **replica)
+                && self.is_fed(**replica)
+        };
+        self.voters.iter().filter(fed).count()
+    }
+
+    /// Voters that can vote, but for those that drills have taken away. Without their leader's node, those
+    /// that stand still have another leader, who may get through to them.
     pub fn useful_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
+        let led = without.is_none() || without == self.leader.map(ReplicaId::node);
         let useful = |replica: &&ReplicaId| {
             let node = replica.node();
-            let seen = self.replicas.get(*replica);
             Some(node) != without
                 && self.counts(observed, **replica)
                 && !observed.is_drilled_away(node)
-                && seen.is_none_or(|seen| seen.stands_still().is_none())
+                && (led || self.is_fed(**replica))
         };
         self.voters.iter().filter(useful).count()
+    }
+
+    /// Whether nothing is known of a replica that stands still.
+    pub fn is_fed(&self, replica: ReplicaId) -> bool {
+        self.replicas.get(&replica).is_none_or(|seen| seen.stands_still().is_none())
     }
 
     /// How many voters decide.

@@ -130,11 +130,17 @@ impl<'a> Case<'a> {
         if let Some(step) = self.damaged() {
             return Ok(Some(step));
         }
-        let hands_over = self.starving_leader(leader).or_else(|| self.unsteady_leader(leader));
-        if hands_over.is_some() {
-            return Ok(hands_over);
+        if let Some(step) = self.unsteady_leader(leader) {
+            // A suspicion may wait for a word; a copy that gets nothing is more than that.
+            let suspected = step.rule == Some(RuleName::Suspect);
+            let starving = self.starving_leader(leader).filter(|_| suspected);
+            return Ok(Some(starving.unwrap_or(step)));
         }
-        if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) }
+        let other = if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) };
+        match other {
+            Ok(Some(step)) => Ok(Some(step)),
+            other => self.starving_leader(leader).map_or(other, |step| Ok(Some(step))),
+        }
     }
 
     /// A replica that its own node can't use: it is given up while a majority of sound ones lives.
@@ -308,7 +314,7 @@ impl<'a> Case<'a> {
         let mut after = self.seen.clone();
         after.voters.extend(add);
         after.voters.retain(|voter| !take.contains(voter));
-        let majority = after.live_voters(self.observed, None) >= after.quorum();
+        let majority = after.fed_voters(self.observed, None) >= after.quorum();
         majority.then(|| self.step(kind, why))
     }
 
@@ -349,7 +355,8 @@ impl<'a> Case<'a> {
             let load = held.iter().find(|node| node.node == copy.node());
             let load = load.map_or(u64::MAX, |node| share(node.holds, node.capacity));
             // Between equals the leader stays, so that nothing has to be handed over.
-            (crowding(self.zones(), &zones, zone), load, self.seen.leader != Some(*copy), *copy)
+            let follows = self.seen.leader != Some(*copy);
+            (!self.seen.is_fed(*copy), crowding(self.zones(), &zones, zone), load, follows, *copy)
         })
     }
 

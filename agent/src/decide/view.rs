@@ -55,7 +55,14 @@ pub fn shard_health(
     shard: &ShardFacts,
     seen: &ShardObserved,
 ) -> ShardHealth {
-    let live = seen.live_voters(observed, None);
+    // What one observer suspects and this one hears of answers: a word against a leader that a majority
+    // backs makes nothing unavailable.
+    let answers = |voter: &&ReplicaId| {
+        let suspect = observed.state(voter.node()) == NodeState::Suspect;
+        let heard = seen.replicas.contains_key(*voter) && !seen.unfit.contains(*voter);
+        seen.counts(observed, **voter) || suspect && heard
+    };
+    let live = seen.voters.iter().filter(answers).count();
     if seen.leader.is_none() || live < seen.quorum() {
         return ShardHealth::Unavailable;
     }

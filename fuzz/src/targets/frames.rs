@@ -294,7 +294,7 @@ fn peer_requests() -> Vec<PeerRequest> {
         LeaderOrder::ChangeVoters { from: vec![from, to], to: vec![to] },
         LeaderOrder::Image { cut: samples::NOW, archive: "/archive".to_owned() },
         LeaderOrder::Ingest { archive: "/archive".to_owned(), image },
-        LeaderOrder::TakeAway(from.node()),
+        LeaderOrder::TakeAway { node: from.node(), ticket: 7 },
     ];
     let mut requests = vec![
         PeerRequest::Raft { frame },

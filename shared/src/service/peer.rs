@@ -201,11 +201,19 @@ pub enum LeaderOrder {
         /// What to read.
         image: Box<ShardImage>,
     },
-    /// Remember that a drill takes this node away, and say whom others did just before: the system
-    /// shard's leader alone is asked.
-    TakeAway(NodeId),
-    /// Nobody needs to wait for that any more: it is seen to be gone, or it stays.
-    EndTakeAway(NodeId),
+    /// Remember that a drill takes a node away, and say whom others did before: the system shard's
+    /// leader alone is asked.
+    TakeAway {
+        /// Which.
+        node: NodeId,
+        /// Drawn by whoever asks: asked again, it is the same turn.
+        ticket: u64,
+    },
+    /// Nobody needs to wait for that any more: the node is seen to be gone, or it stays.
+    EndTakeAway {
+        /// Of that turn.
+        ticket: u64,
+    },
 }
 
 /// What came of it.
@@ -217,7 +225,7 @@ pub enum LeaderReply {
     Transferred(u64),
     /// The image that was written.
     Image(Box<ShardImage>),
-    /// Nodes that others have taken away just before.
+    /// Nodes that others took away before, or are about to.
     TakenAway(Vec<NodeId>),
 }
 

@@ -235,7 +235,7 @@ impl World<'_> {
         let voters = members(known, ReplicaRole::Voter);
         let left = voters.iter().filter(|voter| *voter != copy).count();
         if voters.contains(copy) {
-            let living = seen.live_voters(self.observed, Some(node));
+            let living = seen.fed_voters(self.observed, Some(node));
             if left == 0 {
                 flight.refused = Some("it is the last copy".to_owned());
             } else if living * 2 <= left {
@@ -278,7 +278,10 @@ pub(super) fn switchovers(world: &World<'_>, node: NodeId) -> (Vec<Move>, Vec<St
                 && world.observed.state(voter.node()) == NodeState::Up
         };
         let best = seen.voters.iter().filter(able);
-        let fewest = |voter: &&ReplicaId| (led.get(&voter.node()).copied().unwrap_or(0), **voter);
+        let fewest = |voter: &&ReplicaId| {
+            let led = led.get(&voter.node()).copied().unwrap_or(0);
+            (!seen.feeds_all(world.observed, **voter), led, **voter)
+        };
         if let Some(voter) = best.min_by_key(fewest).copied() {
             *led.entry(voter.node()).or_default() += 1;
             moves.push((shard.id, voter));

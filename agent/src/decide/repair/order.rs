@@ -36,6 +36,6 @@ impl Case<'_> {
 
     /// Copies that can be lost before the shard loses its majority.
     pub(super) fn spare(&self) -> usize {
-        self.seen.live_voters(self.observed, None).saturating_sub(self.seen.quorum())
+        self.seen.fed_voters(self.observed, None).saturating_sub(self.seen.quorum())
     }
 }

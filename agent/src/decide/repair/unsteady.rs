@@ -10,9 +10,9 @@ use super::super::facts::{members, name};
 use super::super::plan::{RuleName, Step, StepKind};
 use super::Case;
 
-/// A copy that still gets nothing after so long is only shown: handing over has not come off, or does
-/// not help.
-const STARVING_MAX_MS: u64 = 30_000;
+/// A copy that still gets nothing after so long is only shown: handing over does not come off, and
+/// nothing else is evened out meanwhile.
+const STARVING_MAX_MS: u64 = 600_000;
 
 impl Case<'_> {
     /// A leader whose node is not well hands over while it still can.
@@ -35,7 +35,7 @@ impl Case<'_> {
     }
 
     /// A leader that does not get through to a copy hands over: another one may. That it is tried ends
-    /// with the term, or after a while. A slow leader hands over for that, and by that rule.
+    /// with the term, or after a while, and everything else that the shard needs comes first. A slow leader hands over for that, and by that rule.
     pub(super) fn starving_leader(&self, leader: ReplicaId) -> Option<Step> {
         let (copy, still) = self.seen.starved(self.observed)?;
         let slow = self.observed.state(leader.node()) == NodeState::Slow;

@@ -122,6 +122,17 @@ fn shard_whose_leader_died_is_unavailable_until_somebody_claims_it() {
 }
 
 #[test]
+fn what_one_observer_suspects_makes_nothing_unavailable_that_is_led() {
+    let (world, mut heard) = cluster();
+    for (by, of) in [(2, 3), (3, 2)] {
+        heard.get_mut(&NodeId(by)).expect("known").dead.insert(NodeId(of));
+    }
+    let view = seen(&world, &heard);
+    assert_eq!([1, 2].map(|at| view.nodes[at].state), [NodeState::Suspect; 2]);
+    assert_eq!(view.shards[0].health, ShardHealth::UnderReplicated);
+}
+
+#[test]
 fn higher_term_wins_over_a_claim_that_is_not_given_up() {
     let (world, mut heard) = cluster();
     let claim = Claim { shard: ShardId(1), term: 9, committed: 30 };
