@@ -113,12 +113,14 @@ impl Session {
 
     /// The first agent that answers.
     pub(crate) async fn operator(&self) -> Result<Operator, CliError> {
-        let mut dials: FuturesUnordered<_> = self
-            .global
-            .connect
-            .iter()
-            .map(|address| async move { (address, self.pool.admin(address).await) })
-            .collect();
+        self.operator_but(&[]).await
+    }
+
+    /// The first agent that answers, those left out that have not.
+    async fn operator_but(&self, silent: &[String]) -> Result<Operator, CliError> {
+        let asked = self.global.connect.iter().filter(|address| !silent.contains(address));
+        let mut dials: FuturesUnordered<_> =
+            asked.map(|address| async move { (address, self.pool.admin(address).await) }).collect();
         let mut reasons = Vec::new();
         let race = async {
             while let Some((address, dialled)) = dials.next().await {
@@ -147,9 +149,20 @@ impl Session {
         }
     }
 
-    /// The cluster, as the first agent that answers sees it.
+    /// The cluster, as the first agent that answers sees it. One that dies before it has answered is
+    /// not the last that can be asked.
     pub(crate) async fn view(&self) -> Result<ClusterView, CliError> {
-        self.operator().await?.view(self.timeout()).await
+        let by = Deadline::after(self.timeout());
+        let mut silent = Vec::new();
+        loop {
+            let operator = self.operator_but(&silent).await?;
+            let answer = operator.view(by.remaining()).await;
+            silent.push(operator.address);
+            let others = self.global.connect.iter().any(|address| !silent.contains(address));
+            if answer.is_ok() || by.is_over() || !others {
+                return answer;
+            }
+        }
     }
 }
 
