@@ -13,7 +13,6 @@ use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::view::{ClusterFacts, KeyspaceFacts, NodeState, ShardPhase, SystemCommand};
 use evenkeel_shared::wire::deadline::Deadline;
 use futures::future::join_all;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::operator::Operator;
@@ -26,10 +25,9 @@ use crate::decide::plan::{Plan, Step, StepKind};
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(250);
-/// How often a node looks that is not the controller: it only notes since when each state holds.
+/// How often a node looks that is not the controller and where nothing has changed: it only notes
+/// since when each state holds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Between a change of what is held of nodes and the look that notes it.
-const GATHER: Duration = Duration::from_millis(50);
 /// A new controller looks for this long before it acts: heartbeats must have come.
 const WARM_UP: Duration = Duration::from_millis(1_500);
 /// The first shards are placed when no node has joined for this long.
@@ -78,14 +76,16 @@ impl Controller {
         let mut looked = Duration::ZERO;
         let mut standing = self.operator.observer.standing();
         loop {
-            self.rest(&mut standing).await;
+            tokio::time::sleep(ROUND).await;
             let now = self.operator.env.clock.now();
             if !self.operator.observer.is_controller() {
                 self.leads_since = None;
                 self.stop_restoring();
                 self.operator.course().hand_over();
-                if now.saturating_sub(looked) >= LOOK_EVERY {
+                let changed = standing.has_changed().unwrap_or(false);
+                if changed || now.saturating_sub(looked) >= LOOK_EVERY {
                     looked = now;
+                    standing.mark_unchanged();
                     self.operator.observer.observe();
                 }
                 continue;
@@ -98,24 +98,6 @@ impl Controller {
             let founding = facts.shards.len() <= 1;
             if founding || now.saturating_sub(since) >= WARM_UP {
                 self.round(now, &facts, &observed).await;
-            }
-        }
-    }
-
-    /// Until the next round; what is held of nodes is noted soon after it changes, for since when it
-    /// holds.
-    async fn rest(&self, standing: &mut watch::Receiver<()>) {
-        let over = tokio::time::sleep(ROUND);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut over => return,
-                Ok(()) = standing.changed() => {
-                    // One loss changes what everybody holds of the node, within some beats.
-                    tokio::time::sleep(GATHER).await;
-                    self.operator.observer.observe();
-                }
             }
         }
     }

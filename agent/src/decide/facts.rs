@@ -225,7 +225,7 @@ impl ShardObserved {
         self.voters.iter().filter(useful).count()
     }
 
-    /// Whether nothing is known of a replica that stands still.
+    /// Whether nobody knows of a replica that it stands still.
     pub fn is_fed(&self, replica: ReplicaId) -> bool {
         self.replicas.get(&replica).is_none_or(|seen| seen.stands_still().is_none())
     }
@@ -261,8 +261,7 @@ impl ShardObserved {
     /// shard.
     pub fn feeds_all(&self, observed: &Observed, leader: ReplicaId) -> bool {
         let pair = |voter: &ReplicaId| (leader.node(), voter.node());
-        observed.unfed.is_empty()
-            || !self.voters.iter().any(|voter| observed.unfed.contains_key(&pair(voter)))
+        !self.voters.iter().any(|voter| observed.unfed.contains_key(&pair(voter)))
     }
 
     /// How far behind a replica may look: lists are up to a second old, so a second's writes do

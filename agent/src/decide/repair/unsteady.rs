@@ -35,7 +35,8 @@ impl Case<'_> {
     }
 
     /// A leader that does not get through to a copy hands over: another one may. That it is tried ends
-    /// with the term, or after a while, and everything else that the shard needs comes first. A slow leader hands over for that, and by that rule.
+    /// with the term, or after a while, and everything else that the shard needs comes first. A slow
+    /// leader hands over for that, and by that rule.
     pub(super) fn starving_leader(&self, leader: ReplicaId) -> Option<Step> {
         let (copy, still) = self.seen.starved(self.observed)?;
         let slow = self.observed.state(leader.node()) == NodeState::Slow;
