@@ -105,7 +105,7 @@ fn table(view: &ClusterView, nodes: &[NodeView]) -> Table {
         table.row([
             node.name.clone(),
             node.state.to_string(),
-            format::span(Duration::from_secs(lasted / 1_000)),
+            format::span(Duration::from_millis(lasted)),
             node.zone.clone(),
             node.addresses.rpc.clone(),
             format::known(node.incarnation),
