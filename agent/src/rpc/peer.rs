@@ -68,13 +68,18 @@ impl Peer for PeerService {
     async fn stand(self, _: Context, shard: ShardId, term: Option<u64>) -> bool {
         // A late word deposes nobody. Whoever asks may be a term ahead: it has stood, and a voter
         // with a longer log takes no note of the term that it refuses.
+        let ahead = |group: &Group| term.is_some_and(|term| group.standing().1 < term);
         let meant = |group: &Group| {
-            let own = group.standing().1;
-            term.is_none_or(|term| own == term || (own < term && self.pulse.may_skip_lease(shard)))
+            let current = term.is_none_or(|term| group.standing().1 == term);
+            current || (ahead(group) && self.pulse.may_skip_lease(shard))
         };
         match self.replicas.get(shard) {
             Some(group) if !group.is_leader() && meant(&group) => {
                 self.pulse.ordered_to_stand(shard);
+                if ahead(&group) {
+                    // In the next term it can't win: whoever asks has voted for itself in that one.
+                    group.elect().await;
+                }
                 group.elect().await;
                 true
             }

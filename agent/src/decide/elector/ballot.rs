@@ -74,9 +74,9 @@ impl Ballot {
         self.term == group.term && self.last == group.last
     }
 
-    /// Whom a leader that came back hands on what it led: it lacks entries of the others, so that it
-    /// can't win, and where operators decide nobody else stands by itself. Whoever was told to stand
-    /// by an operator names nobody in its own place.
+    /// To whom a voter hands on what it can't win, for it lacks entries of the others: a leader that
+    /// came back, or one that stood in vain because an operator said so. Where operators decide,
+    /// nobody else stands by itself.
     pub(super) fn heir(&self, group: &GroupFacts, cause: Unled, count: Count) -> Option<NodeId> {
         let led = matches!(cause, Unled::LedBefore | Unled::NoLeader);
         if group.automatic || !led || count != Count::Behind {

@@ -18,6 +18,9 @@ use crate::heartbeat::registry::PulseEvent;
 
 /// How long the last parts may take before a leadership is told without them.
 const TELL_AFTER: Duration = Duration::from_secs(1);
+/// For how long a candidate that was told to stand, and has not won, does it for that word's sake
+/// when it stands again.
+const ORDER_MAX: Duration = Duration::from_secs(5);
 /// How often they are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -68,18 +71,33 @@ impl State {
     pub(super) fn note_stands(&mut self, now: Duration, actions: &[ElectorAction]) {
         for action in actions {
             if let ElectorAction::Elect { shard, cause, .. } = action {
-                let unknown = Lost { since: now, last_sign: None };
-                let lost = self.unled_since.get(shard).copied().unwrap_or(unknown);
-                self.stood.insert(*shard, Stood { cause: *cause, lost, at: now });
+                let cause = if self.is_still_ordered(now, *shard, *cause) {
+                    Unled::Ordered
+                } else {
+                    *cause
+                };
+                self.note_stand(now, *shard, cause);
             }
         }
     }
 
     /// Remembers that this node was told to stand.
     pub(super) fn note_order(&mut self, now: Duration, shard: ShardId) {
+        self.note_stand(now, shard, Unled::Ordered);
+    }
+
+    fn note_stand(&mut self, now: Duration, shard: ShardId, cause: Unled) {
         let unknown = Lost { since: now, last_sign: None };
         let lost = self.unled_since.get(&shard).copied().unwrap_or(unknown);
-        self.stood.insert(shard, Stood { cause: Unled::Ordered, lost, at: now });
+        self.stood.insert(shard, Stood { cause, lost, at: now });
+    }
+
+    /// Whether it stands again because the order before was in vain: all that it knows of its own
+    /// term is that nobody leads yet.
+    fn is_still_ordered(&self, now: Duration, shard: ShardId, cause: Unled) -> bool {
+        let last = self.stood.get(&shard).filter(|last| last.cause == Unled::Ordered);
+        let lately = last.is_some_and(|last| now.saturating_sub(last.at) < ORDER_MAX);
+        lately && cause == Unled::NoLeader
     }
 
     /// Another node has heard of these leaderships.
@@ -155,5 +173,33 @@ impl Pulse {
     /// Nobody listens any more when the node is stopping.
     pub(super) fn tell(&self, event: PulseEvent) {
         drop(self.events.send(event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use evenkeel_shared::ids::{NodeId, ShardId};
+
+    use super::{ORDER_MAX, State};
+    use crate::decide::elector::{ElectorAction, Unled};
+
+    const SHARD: ShardId = ShardId(1);
+
+    fn cause_after(order: Duration, again: Duration, cause: Unled) -> Unled {
+        let mut state = State::new(1);
+        state.note_order(order, SHARD);
+        state.note_stands(again, &[ElectorAction::Elect { shard: SHARD, term: 2, cause }]);
+        state.stood[&SHARD].cause
+    }
+
+    #[test]
+    fn who_stands_again_after_an_order_in_vain_does_it_for_that_order() {
+        let (at, soon) = (Duration::from_secs(9), Duration::from_secs(10));
+        assert_eq!(cause_after(at, soon, Unled::NoLeader), Unled::Ordered);
+        let dead = Unled::Dead(NodeId(3));
+        assert_eq!(cause_after(at, soon, dead), dead, "that it knows by itself");
+        assert_eq!(cause_after(at, at + ORDER_MAX, Unled::NoLeader), Unled::NoLeader);
     }
 }
