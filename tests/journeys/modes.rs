@@ -33,6 +33,16 @@ fn leader_of(cluster: &Cluster, id: u64) -> String {
     wait_for("it is led", SOON, || shard(cluster, id)?["leader"].as_str().map(str::to_owned))
 }
 
+/// Whoever leads the first shard says that it does so by an operator's word.
+fn wait_for_an_order_as_cause(cluster: &Cluster) {
+    wait_for("what happened is explained", SOON, || {
+        let explained = cluster.ask(&["shard", "explain", "1"]);
+        assert_eq!(explained["failover"]["mode"], "manual", "{explained}");
+        let told = explained["failover"]["last"]["cause"].as_str()?.to_owned();
+        told.contains("told to stand").then_some(())
+    });
+}
+
 #[test]
 fn with_failover_in_operators_hands_nobody_takes_over_until_they_say_so() {
     let mut cluster = Cluster::start(3);
@@ -58,12 +68,7 @@ fn with_failover_in_operators_hands_nobody_takes_over_until_they_say_so() {
     assert_eq!(failed["done"], true, "{failed}");
     let second = leader_of(&cluster, 1);
     assert_ne!(second, first);
-    wait_for("what happened is explained", SOON, || {
-        let explained = cluster.ask(&["shard", "explain", "1"]);
-        assert_eq!(explained["failover"]["mode"], "manual", "{explained}");
-        let told = explained["failover"]["last"]["cause"].as_str()?.to_owned();
-        told.contains("told to stand").then_some(())
-    });
+    wait_for_an_order_as_cause(&cluster);
 
     // Whoever led the others leads them again when it is back, or hands on what it can not lead.
     cluster.agents[at].start();
@@ -122,6 +127,7 @@ fn a_voter_that_is_told_to_stand_and_lacks_writes_hands_on() {
     assert_eq!(failed["done"], true, "{failed}");
     assert!(leader != first && leader != lacking, "{leader}: {told}");
     assert!(told.contains("did not win"), "{told}");
+    wait_for_an_order_as_cause(&cluster);
     cluster.agents[led].start();
     cluster.wait_healthy();
     writers.finish().assert_kept(cluster.addresses());
