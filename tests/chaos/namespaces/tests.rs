@@ -14,11 +14,13 @@ fn arrives(namespaces: &Namespaces, way: Way, patience: Duration) -> bool {
     let (there, here) = (address(way.to), address(way.from));
     let listening = namespaces.at(way.to).runtime();
     let speaking = namespaces.at(way.from).runtime();
-    let bind = |address: String| async move { UdpSocket::bind((address, 7_500)).await };
-    let ear = listening.block_on(listening.spawn(bind(there.clone())));
+    // Any port: one that was closed a moment ago may still be held by a process that is being started.
+    let bind = |address: String| async move { UdpSocket::bind((address, 0)).await };
+    let ear = listening.block_on(listening.spawn(bind(there)));
     let mouth = speaking.block_on(speaking.spawn(bind(here)));
     let (ear, mouth) = (ear.unwrap().unwrap(), mouth.unwrap().unwrap());
-    speaking.block_on(mouth.send_to(b"are you there?", (there, 7_500))).unwrap();
+    let there = ear.local_addr().unwrap();
+    speaking.block_on(mouth.send_to(b"are you there?", there)).unwrap();
     let heard = async move { timeout(patience, ear.recv(&mut [0; 64])).await };
     listening.block_on(listening.spawn(heard)).unwrap().is_ok()
 }
