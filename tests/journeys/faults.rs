@@ -148,32 +148,62 @@ fn a_node_that_is_cut_off_says_at_once_that_it_has_no_quorum() {
     Resp::connect(&cluster.agents[0].plan.resp).check(&["SET", "cut/0", "x"], "+OK\r\n");
 }
 
+/// Who leads the system shard, and the two others, each with its place.
+fn controller_and_others(cluster: &Cluster) -> ((usize, String), [(usize, String); 2]) {
+    let controller = wait_for("a controller", SOON, || {
+        Some(cluster.ask(&["status"])["controller"].as_str()?.to_owned())
+    });
+    let all = cluster.agents.iter().map(|agent| agent.plan.name.clone()).enumerate();
+    let (controllers, others): (Vec<_>, Vec<_>) = all.partition(|(_, name)| *name == controller);
+    let controller = controllers.into_iter().next().expect("the controller is one of them");
+    (controller, others.try_into().expect("three agents"))
+}
+
+/// What an agent's journal says of it: the ends of a link don't hear each other, so that only the third
+/// node can be asked.
+fn wait_for_cause(cluster: &Cluster, at: usize, why: &str) {
+    wait_for("it is handed over for that", SOON, || {
+        let events = cluster.run_at(at, &["events", "--limit", "1000", "--json"]);
+        let events = (events.code == Some(0)).then(|| events.json())?;
+        events.as_array()?.iter().any(|event| event["why"] == why).then_some(())
+    });
+}
+
+fn wait_until_all_is_led_by(cluster: &Cluster, (at, name): &(usize, String)) {
+    wait_for("the others lead nothing", SOON, || {
+        let nodes = cluster.run_at(*at, &["nodes", "--json"]);
+        let nodes = (nodes.code == Some(0)).then(|| nodes.json())?;
+        let mut others = nodes.as_array()?.iter().filter(|node| node["name"] != *name);
+        others.all(|node| node["leaders"] == 0).then_some(())
+    });
+}
+
 #[test]
 fn a_copy_that_gets_nothing_from_its_leader_is_given_another() {
     let cluster = drilled(&["--drills"]);
     let contenders = Contenders::start(cluster.addresses(), 6);
-    let controller = wait_for("a controller", SOON, || {
-        Some(cluster.ask(&["status"])["controller"].as_str()?.to_owned())
-    });
-    let at = cluster.agents.iter().position(|agent| agent.plan.name == controller);
-    let at = at.expect("the controller is one of them");
-    // Whoever decides hears both ends; they don't hear each other, so that only it can be asked.
-    let names = cluster.agents.iter().map(|agent| agent.plan.name.clone());
-    let ends: Vec<String> = names.filter(|name| *name != controller).collect();
-    begin(&cluster, &["cut", &ends[0], "--from", &ends[1], "--way", "in"], &ends[0]);
-    let why = format!("{} gets nothing from {}", ends[0], ends[1]);
-    wait_for("a shard is handed over for it", SOON, || {
-        let events = cluster.run_at(at, &["events", "--limit", "1000", "--json"]);
-        let events = (events.code == Some(0)).then(|| events.json())?;
-        events.as_array()?.iter().any(|event| event["why"] == *why).then_some(())
-    });
-    wait_for("neither end leads anything", SOON, || {
-        let nodes = cluster.run_at(at, &["nodes", "--json"]);
-        let nodes = (nodes.code == Some(0)).then(|| nodes.json())?;
-        let mut others = nodes.as_array()?.iter().filter(|node| node["name"] != *controller);
-        others.all(|node| node["leaders"] == 0).then_some(())
-    });
+    let (controller, [(_, deaf), (_, other)]) = controller_and_others(&cluster);
+    begin(&cluster, &["cut", &deaf, "--from", &other, "--way", "in"], &deaf);
+    wait_for_cause(&cluster, controller.0, &format!("{deaf} gets nothing from {other}"));
+    wait_until_all_is_led_by(&cluster, &controller);
     contenders.wait_for_more(200);
-    stop(&cluster, &ends[0]);
+    stop(&cluster, &deaf);
+    judge(contenders);
+}
+
+#[test]
+fn a_controller_that_does_not_hear_a_node_makes_room_for_one_that_does() {
+    let cluster = drilled(&["--drills"]);
+    let contenders = Contenders::start(cluster.addresses(), 6);
+    let ((_, controller), [(_, cut), third]) = controller_and_others(&cluster);
+    begin(&cluster, &["cut", &cut, "--from", &controller], &cut);
+    let heard = format!("{controller} does not hear {cut}, which {} does", third.1);
+    wait_for_cause(&cluster, third.0, &heard);
+    wait_until_all_is_led_by(&cluster, &third);
+    contenders.wait_for_more(200);
+    stop(&cluster, &cut);
+    // Their heartbeats tell that the link works again: it is not waited for longer than that takes.
+    let words = ["wait", "--until", "balanced", "--nodes", "3", "--timeout", "120s"];
+    cluster.run(&words).expect(0);
     judge(contenders);
 }

@@ -94,7 +94,7 @@ impl Operator {
     fn leader(&self, shard: ShardId) -> Option<(ReplicaId, u64)> {
         let (_, observed) = self.observer.observe();
         let seen = observed.shards.get(&shard)?;
-        let leader = seen.leader.filter(|leader| observed.lives(leader.node()))?;
+        let leader = seen.leader.filter(|leader| observed.answers(leader.node()))?;
         Some((leader, seen.term))
     }
 

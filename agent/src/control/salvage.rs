@@ -37,8 +37,8 @@ struct Survivors {
 async fn survey(operator: &Operator, shards: &[ShardId]) -> Vec<Survivors> {
     let (facts, observed) = operator.observer.observe();
     let by = Deadline::after(SURVEY_MAX);
-    let living = facts.nodes.keys().filter(|node| observed.lives(**node));
-    let asked = living.map(|node| operator.system.survey(*node, shards.to_vec(), by));
+    let answering = facts.nodes.keys().filter(|node| observed.answers(**node));
+    let asked = answering.map(|node| operator.system.survey(*node, shards.to_vec(), by));
     let answers: Vec<Vec<Option<Survivor>>> =
         join_all(asked).await.into_iter().filter_map(Result::ok).collect();
     let of = |(at, shard): (usize, &ShardId)| {

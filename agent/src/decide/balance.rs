@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use evenkeel_shared::ids::ShardId;
+use evenkeel_shared::ids::{ReplicaId, ShardId};
 use evenkeel_shared::view::{ClusterFacts, ShardFacts, ShardPhase};
 
 use super::facts::{Observed, ShardObserved, wanted};
@@ -77,8 +77,8 @@ fn settled(
 ) -> bool {
     let complete = seen.voters.len() == wanted(facts, shard) && seen.learners.is_empty();
     let exact = shard.replicas.keys().eq(seen.voters.iter());
-    let well = seen.fed_voters(observed, None) == seen.voters.len();
-    seen.leader.is_some() && complete && exact && well
+    let well = |voter: &ReplicaId| seen.is_well(observed, *voter) && seen.is_fed(*voter);
+    seen.leader.is_some() && complete && exact && seen.voters.iter().all(well)
 }
 
 /// Shards that have a copy more than voters already: a move is under way.

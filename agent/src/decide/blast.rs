@@ -101,8 +101,10 @@ impl World<'_> {
         let mut loss = Loss::default();
         for (shard, seen) in self.shards() {
             let quorum = seen.quorum();
-            let before = seen.useful_voters(self.observed, None);
-            let after = seen.useful_voters(self.observed, Some(node));
+            // Drills may have taken nodes away that are not held dead yet.
+            let gone = |gone: NodeId| self.observed.is_drilled_away(gone);
+            let before = seen.led_voters(self.observed, gone);
+            let after = seen.led_voters(self.observed, |other| other == node || gone(other));
             if before < quorum {
                 loss.without_quorum_already.push(shard.id);
             } else if after < quorum {

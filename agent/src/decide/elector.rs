@@ -29,7 +29,8 @@ pub use self::config::ElectorConfig;
 pub use self::facts::{ClaimHeard, GroupFacts, LastLog, PeerFacts, Peers, VoterSets, is_majority};
 use self::unled::Learned;
 pub use self::unled::Unled;
-use self::whom::{alive, scatter, whom_to_ask};
+pub(super) use self::whom::scatter;
+use self::whom::{alive, whom_to_ask};
 
 /// Everything that the elector is told at a tick.
 #[derive(Clone, Copy, Debug)]

@@ -104,11 +104,11 @@ pub fn candidates(
 
 /// Voters that lack nothing but to be known to have caught up, which time brings.
 pub fn catching_up(observed: &Observed, seen: &ShardObserved) -> impl Iterator<Item = ReplicaId> {
-    let leader = seen.leader.filter(|leader| observed.lives(leader.node()));
+    let leader = seen.leader.filter(|leader| observed.answers(leader.node()));
     let followers =
         seen.voters.iter().copied().filter(move |voter| leader.is_some_and(|it| it != *voter));
     let sound = followers.filter(|voter| !seen.unfit.contains(voter));
-    sound.filter(|voter| observed.lives(voter.node()) && !seen.caught_up(*voter))
+    sound.filter(|voter| observed.answers(voter.node()) && !seen.caught_up(*voter))
 }
 
 /// Why a replica can't be handed the leadership now.
@@ -131,7 +131,7 @@ fn ruled_out(
     if !observed.lives(node) {
         return Some(format!("{} is {}", name(facts, node), observed.state(node)));
     }
-    let led = seen.leader.filter(|leader| observed.lives(leader.node()));
+    let led = seen.leader.filter(|leader| observed.answers(leader.node()));
     let behind = led.is_some() && !seen.caught_up(replica);
     behind.then(|| match seen.replicas.get(&replica).and_then(|known| known.lag) {
         Some(lag) => format!("{lag} entries behind"),

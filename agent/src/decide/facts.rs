@@ -52,9 +52,20 @@ pub struct Observed {
     pub nodes: BTreeMap<NodeId, NodeObserved>,
     /// Every shard of the facts.
     pub shards: BTreeMap<ShardId, ShardObserved>,
-    /// Between which nodes, of a leader and of a copy, nothing got through of late; and for how long
-    /// that is known, in milliseconds.
-    pub unfed: BTreeMap<(NodeId, NodeId), u64>,
+    /// Which node holds which other dead that is not DOWN, for others hear it; and for how long, in
+    /// milliseconds, added up from one look to the next.
+    pub unheard: BTreeMap<(NodeId, NodeId), u64>,
+    /// Between which nodes, of a leader and of a copy, nothing got through of late.
+    pub unfed: BTreeMap<(NodeId, NodeId), Link>,
+}
+
+/// A link that carries nothing, or did not until lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Milliseconds since that was last seen.
+    pub for_ms: u64,
+    /// Whether its ends did not hear each other, so that they will find out that it works again.
+    pub unheard: bool,
 }
 
 /// One node, as observed.
@@ -68,6 +79,8 @@ pub struct NodeObserved {
     pub why: String,
     /// Who holds it dead, of how many that could say.
     pub observers: Observer,
+    /// Whether the observer itself hears it.
+    pub heard: bool,
     /// Count of its starts.
     pub incarnation: Option<Incarnation>,
     /// The observer's suspicion.
@@ -187,49 +200,6 @@ impl ShardObserved {
         self.data_bytes.into_iter().chain(self.log_bytes).max()
     }
 
-    /// Voters that are fit, on nodes that answer; one node left out if named.
-    pub fn live_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
-        let live = |replica: &&ReplicaId| {
-            Some(replica.node()) != without && self.counts(observed, **replica)
-        };
-        self.voters.iter().filter(live).count()
-    }
-
-    /// Whether a replica can vote now: its node answers, and its data is sound.
-    pub fn counts(&self, observed: &Observed, replica: ReplicaId) -> bool {
-        observed.lives(replica.node()) && !self.unfit.contains(&replica)
-    }
-
-    /// Voters that can vote, and are given what there is to acknowledge: those that stand still only
-    /// could under another leader.
-    pub fn fed_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
-        let fed = |replica: &&ReplicaId| {
-            Some(replica.node()) != without
-                && self.counts(observed, **replica)
-                && self.is_fed(**replica)
-        };
-        self.voters.iter().filter(fed).count()
-    }
-
-    /// Voters that can vote, but for those that drills have taken away. Without their leader's node, those
-    /// that stand still have another leader, who may get through to them.
-    pub fn useful_voters(&self, observed: &Observed, without: Option<NodeId>) -> usize {
-        let led = without.is_none() || without == self.leader.map(ReplicaId::node);
-        let useful = |replica: &&ReplicaId| {
-            let node = replica.node();
-            Some(node) != without
-                && self.counts(observed, **replica)
-                && !observed.is_drilled_away(node)
-                && (led || self.is_fed(**replica))
-        };
-        self.voters.iter().filter(useful).count()
-    }
-
-    /// Whether nobody knows of a replica that it stands still.
-    pub fn is_fed(&self, replica: ReplicaId) -> bool {
-        self.replicas.get(&replica).is_none_or(|seen| seen.stands_still().is_none())
-    }
-
     /// How many voters decide.
     pub fn quorum(&self) -> usize {
         self.voters.len() / 2 + 1
@@ -244,26 +214,6 @@ impl ShardObserved {
             && seen.lag.is_some_and(|lag| lag <= self.lag_max())
     }
 
-    /// A voter that gets nothing from this leader, on a node that can take something: another leader
-    /// may get through to it. One that began to stand still under the leader before is not meant, nor
-    /// one that nobody feeds yet.
-    pub fn starved(&self, observed: &Observed) -> Option<(ReplicaId, Still)> {
-        let starves = |(copy, seen): (&ReplicaId, &ReplicaObserved)| {
-            let still = seen.still.filter(|still| still.term == self.term)?;
-            let takes = matches!(observed.state(copy.node()), NodeState::Up | NodeState::Suspect);
-            let fed = self.voters.contains(copy) && !self.unfit.contains(copy);
-            (takes && fed && seen.stands_still().is_some()).then_some((*copy, still))
-        };
-        self.replicas.iter().find_map(starves)
-    }
-
-    /// Whether a replica's node got through to those of all other voters of late, as leader of any
-    /// shard.
-    pub fn feeds_all(&self, observed: &Observed, leader: ReplicaId) -> bool {
-        let pair = |voter: &ReplicaId| (leader.node(), voter.node());
-        !self.voters.iter().any(|voter| observed.unfed.contains_key(&pair(voter)))
-    }
-
     /// How far behind a replica may look: lists are up to a second old, so a second's writes do
     /// not count.
     pub fn lag_max(&self) -> u64 {
@@ -276,7 +226,7 @@ impl ShardObserved {
 
 /// After so long without a new entry a copy that is behind counts as standing still: its list comes
 /// once a second, and a leader that could not reach it tries again at least as often.
-const STANDS_STILL_MS: u64 = 5_000;
+pub(super) const STANDS_STILL_MS: u64 = 5_000;
 
 /// Entries that a follower may be behind at rest, between two lists of its replicas.
 const LAG_MAX: u64 = 1_000;

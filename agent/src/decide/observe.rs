@@ -10,6 +10,7 @@ use evenkeel_shared::heartbeat::{Claim, RaftRole, ReplicaStatus};
 use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::view::{ClusterFacts, NodeFacts, Observer, ReplicaRole, ShardFacts};
 
+mod links;
 mod state;
 mod still;
 
@@ -42,6 +43,7 @@ pub fn observe(
         observed.nodes.insert(node.id, seen);
     }
     let passed = still::passed(now_unix_ms, before.at_unix_ms);
+    links::note_unheard(&mut observed, heard, before, passed);
     let mut by_shard = by_shard(heard);
     for shard in facts.shards.values() {
         let heard = by_shard.remove(&shard.id).unwrap_or_default();
@@ -51,7 +53,7 @@ pub fn observe(
         }
         observed.shards.insert(shard.id, seen);
     }
-    still::note_unfed(&mut observed, before, passed);
+    links::note_unfed(&mut observed, before, passed);
     observed
 }
 
@@ -103,6 +105,7 @@ fn node_observed(
         since_unix_ms: 0,
         why,
         observers,
+        heard: seen.is_some_and(speaks),
         incarnation: seen.and_then(|seen| seen.incarnation),
         phi: seen.and_then(|seen| seen.phi),
         heard_ms: seen.and_then(|seen| seen.heard_ms),

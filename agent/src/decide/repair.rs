@@ -139,7 +139,11 @@ impl<'a> Case<'a> {
         let other = if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) };
         match other {
             Ok(Some(step)) => Ok(Some(step)),
-            other => self.starving_leader(leader).map_or(other, |step| Ok(Some(step))),
+            other => {
+                let deaf = || self.deaf_controller(leader).filter(|_| self.shard.id.is_system());
+                let step = self.starving_leader(leader).or_else(deaf);
+                step.map_or(other, |step| Ok(Some(step)))
+            }
         }
     }
 
@@ -314,7 +318,7 @@ impl<'a> Case<'a> {
         let mut after = self.seen.clone();
         after.voters.extend(add);
         after.voters.retain(|voter| !take.contains(voter));
-        let majority = after.fed_voters(self.observed, None) >= after.quorum();
+        let majority = after.led_voters(self.observed, |_| false) >= after.quorum();
         majority.then(|| self.step(kind, why))
     }
 

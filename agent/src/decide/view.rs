@@ -55,18 +55,11 @@ pub fn shard_health(
     shard: &ShardFacts,
     seen: &ShardObserved,
 ) -> ShardHealth {
-    // What one observer suspects and this one hears of answers: a word against a leader that a majority
-    // backs makes nothing unavailable.
-    let answers = |voter: &&ReplicaId| {
-        let suspect = observed.state(voter.node()) == NodeState::Suspect;
-        let heard = seen.replicas.contains_key(*voter) && !seen.unfit.contains(*voter);
-        seen.counts(observed, **voter) || suspect && heard
-    };
-    let live = seen.voters.iter().filter(answers).count();
-    if seen.leader.is_none() || live < seen.quorum() {
+    // A word against a leader that a majority backs makes nothing unavailable.
+    if seen.leader.is_none() || seen.answering(observed) < seen.quorum() {
         return ShardHealth::Unavailable;
     }
-    let whole = |voter: &&ReplicaId| seen.counts(observed, **voter) && seen.caught_up(**voter);
+    let whole = |voter: &&ReplicaId| seen.is_well(observed, **voter) && seen.caught_up(**voter);
     let complete = seen.voters.iter().filter(whole).count();
     let all = complete >= wanted(facts, shard) && complete == seen.voters.len();
     if all { ShardHealth::Ok } else { ShardHealth::UnderReplicated }

@@ -118,7 +118,7 @@ impl Outlook {
     /// Shards whose leader is gone have another one, where a majority is left.
     fn elect(&mut self) {
         let lives: BTreeSet<NodeId> =
-            self.facts.nodes.keys().copied().filter(|node| self.observed.lives(*node)).collect();
+            self.facts.nodes.keys().copied().filter(|node| self.observed.answers(*node)).collect();
         for (id, seen) in &mut self.observed.shards {
             let alive = |seen: &ShardObserved| {
                 let fit = seen.voters.iter().filter(|voter| !seen.unfit.contains(voter));

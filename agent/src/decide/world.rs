@@ -3,7 +3,7 @@
 //!
 //! Invariant: carrying out a step asserts what the deciders promise: a living majority throughout.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use goldenscript::{ArgumentConsumer, Command};
 
 use super::balance::{BalanceSettings, balance};
 use super::carried;
-use super::facts::{NodeObserved, Observed, ReplicaObserved, ShardObserved, Still, lives};
+use super::facts::{Link, NodeObserved, Observed, ReplicaObserved, ShardObserved, Still};
 use super::plan::{Step, StepKind};
 use super::repair::{RepairSettings, repair};
 use super::script;
@@ -71,6 +71,7 @@ impl World {
         let mut args = command.consume_args();
         match command.name.as_str() {
             // node IDS [zone=a] [capacity=1] [state=up] [for=MS] [drain=false] [drills=true]
+            // [heard=true]
             "node" => self.read_nodes(&mut args)?,
             // gone ID: a node has left the cluster.
             "gone" => {
@@ -85,7 +86,14 @@ impl World {
             "unfed" => {
                 let mut node = || script::position(&mut args).map(NodeId);
                 let pair = (node()?, node()?);
-                self.observed.unfed.insert(pair, 1_000);
+                self.observed.unfed.insert(pair, Link::default());
+            }
+            // unheard BY NODE [for=MS]: the one holds the other dead, which others hear.
+            "unheard" => {
+                let mut node = || script::position(&mut args).map(NodeId);
+                let pair = (node()?, node()?);
+                let for_ms = script::key(&mut args, "for")?.unwrap_or(5_000);
+                self.observed.unheard.insert(pair, for_ms);
             }
             // policy [replicas=3] [grace=MS] [sync=quorum|leader] [zones=spread|strict|ignore]
             "policy" => {
@@ -119,6 +127,7 @@ impl World {
         let for_ms: u64 = script::key(args, "for")?.unwrap_or(0);
         let drain: Option<bool> = script::key(args, "drain")?;
         let drills: Option<bool> = script::key(args, "drills")?;
+        let heard: Option<bool> = script::key(args, "heard")?;
         for id in ids {
             let node = self.add_node(id);
             node.zone = zone.map_or(node.zone.clone(), str::to_owned);
@@ -129,6 +138,7 @@ impl World {
             }
             let seen = self.observed.nodes.entry(NodeId(id)).or_default();
             seen.state = state.unwrap_or(seen.state);
+            seen.heard = heard.unwrap_or(seen.heard);
             seen.since_unix_ms = NOW_MS - for_ms;
         }
         Ok(())
@@ -292,12 +302,8 @@ impl World {
     fn assert_safe(&self, step: &Step, before: &BTreeSet<ReplicaId>) {
         let seen = &self.observed.shards[&step.shard];
         let changed = *before != seen.voters;
-        let states: BTreeMap<NodeId, NodeState> =
-            self.observed.nodes.iter().map(|(id, node)| (*id, node.state)).collect();
-        let live = |voter: &&ReplicaId| {
-            let lives = states.get(&voter.node()).is_some_and(|state| lives(*state));
-            lives && !seen.unfit.contains(voter)
-        };
+        let live =
+            |voter: &&ReplicaId| self.observed.answers(voter.node()) && !seen.unfit.contains(voter);
         assert!(seen.voters.iter().filter(live).count() * 2 > seen.voters.len(), "{step:?}");
         let leader = seen.leader.expect("steps are for shards with a leader");
         assert!(seen.voters.contains(&leader), "the leader was demoted: {step:?}");

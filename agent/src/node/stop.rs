@@ -9,6 +9,7 @@ use evenkeel_shared::view::Rule;
 
 use super::parts::Parts;
 use crate::decide::detector::VerdictState;
+use crate::decide::heir::{Heirs, Voter, heir};
 use crate::decide::room::Room;
 
 /// How long open connections are waited for at the very end.
@@ -82,40 +83,30 @@ fn note_room(parts: &Parts, room: Room) {
     parts.control.journal.write(line);
 }
 
-/// Whom leaderships may go to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Heirs {
-    /// Whoever lives, rather one that is not slow.
-    Any,
-    /// Nobody who is slow: it would be no better there.
-    Steady,
-}
-
 async fn hand_over(parts: &Arc<Parts>, heirs: Heirs) {
     let full = parts.pulse.full_nodes();
+    let (_, observed) = parts.control.observer.observe();
     let leads = parts.replicas.all().into_iter().filter(|group| group.is_leader());
-    let moves = leads.map(|group| {
-        let (parts, full) = (parts.clone(), full.clone());
-        async move {
-            let (members, followers) = (group.status().members, group.matched());
-            let me = group.key().replica;
-            let alive = |replica: &ReplicaId| {
-                *replica != me && parts.pulse.verdict(replica.node()).state == VerdictState::Alive
-            };
-            let matched = |replica: &ReplicaId| {
-                let seen = followers.iter().find(|(id, _)| id == replica);
-                seen.map_or(0, |(_, index)| *index)
-            };
-            let roomy = |replica: &ReplicaId| !full.contains(&replica.node());
-            let steady = |replica: &ReplicaId| parts.pulse.slowness(replica.node()).is_none();
-            let fit = |replica: &ReplicaId| heirs == Heirs::Any || steady(replica);
-            let voters = members.voters.iter().copied().filter(alive).filter(roomy).filter(fit);
-            let best = voters.max_by_key(|replica| (steady(replica), matched(replica)));
-            let Some(target) = best else { return };
+    let moves = leads.filter_map(|group| {
+        let (me, matched) = (group.key().replica, group.matched());
+        let seen = observed.shards.get(&group.shard());
+        let voter = |replica: ReplicaId| Voter {
+            replica,
+            able: parts.pulse.verdict(replica.node()).state == VerdictState::Alive
+                && !full.contains(&replica.node()),
+            steady: parts.pulse.slowness(replica.node()).is_none(),
+            feeds_all: seen.is_none_or(|seen| seen.feeds_all(&observed, replica)),
+            matched: matched.iter().find(|(id, _)| *id == replica).map_or(0, |(_, index)| *index),
+        };
+        let members = group.status().members;
+        let others = members.voters.iter().copied().filter(|replica| *replica != me);
+        let voters: Vec<Voter> = others.map(voter).collect();
+        let target = heir(group.shard(), &voters, heirs)?;
+        Some(async move {
             if let Err(error) = group.transfer(target).await {
                 tracing::warn!(shard = %group.shard(), %error, "leadership not handed away");
             }
-        }
+        })
     });
     futures::future::join_all(moves).await;
 }

@@ -28,6 +28,7 @@ use evenkeel_shared::view::{
 use evenkeel_shared::wire::codec::ServerTransport;
 use evenkeel_shared::wire::hello::{Service, Welcome, answer};
 use evenkeel_shared::wire::serve::{serve, server_config};
+use futures::StreamExt;
 use tarpc::context::Context;
 use tarpc::server::{BaseChannel, Channel};
 
@@ -42,6 +43,10 @@ pub(crate) enum Trouble {
     AnswersLost { every: u64 },
     /// Every write is refused.
     Refuses,
+    /// It dies of the first thing that an operator asks.
+    Dies,
+    /// It stops, and still holds its connections, at the first thing that an operator asks.
+    Freezes,
 }
 
 /// A running agent.
@@ -99,7 +104,16 @@ impl Fake {
             let incarnation = Incarnation(1);
             Ok(Welcome { cluster, node: Some(NodeId(1)), name: "n1".into(), incarnation })
         };
-        let Ok((hello, frames)) = answer(Box::new(stream), welcome).await else { return };
+        let Ok((hello, mut frames)) = answer(Box::new(stream), welcome).await else { return };
+        if hello.service == Service::Admin
+            && matches!(self.trouble, Trouble::Dies | Trouble::Freezes)
+        {
+            let _ = frames.next().await;
+            if self.trouble == Trouble::Freezes {
+                std::future::pending::<()>().await;
+            }
+            return;
+        }
         match hello.service {
             Service::Store => {
                 let channel = BaseChannel::new(server_config(), ServerTransport::new(frames));

@@ -149,17 +149,19 @@ impl Session {
         }
     }
 
-    /// The cluster, as the first agent that answers sees it. One that dies before it has answered is
-    /// not the last that can be asked.
+    /// The cluster, as the first agent that answers sees it. One that dies before it has answered, or
+    /// stands still, is not the last that can be asked.
     pub(crate) async fn view(&self) -> Result<ClusterView, CliError> {
         let by = Deadline::after(self.timeout());
         let mut silent = Vec::new();
         loop {
             let operator = self.operator_but(&silent).await?;
-            let answer = operator.view(by.remaining()).await;
-            silent.push(operator.address);
+            silent.push(operator.address.clone());
             let others = self.global.connect.iter().any(|address| !silent.contains(address));
-            if answer.is_ok() || by.is_over() || !others {
+            // Whoever is asked next must have time to answer.
+            let wait = if others { by.remaining() / 2 } else { by.remaining() };
+            let answer = operator.view(wait).await;
+            if answer.is_ok() || !others || by.is_over() {
                 return answer;
             }
         }

@@ -171,7 +171,7 @@ impl World<'_> {
             if !seen.voters.iter().any(|voter| voter.node() == node) {
                 continue;
             }
-            let live = seen.fed_voters(self.observed, None);
+            let live = seen.led_voters(self.observed, |_| false);
             if live < seen.quorum() {
                 flight.quorum_lost.push(shard.id);
             } else if live == seen.quorum() {

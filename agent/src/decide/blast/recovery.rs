@@ -135,7 +135,7 @@ impl World<'_> {
         if !self.facts.nodes.contains_key(&node) {
             return refused(title, format!("no {node} in this cluster"));
         }
-        if !self.observed.lives(node) {
+        if !self.observed.answers(node) {
             let why = format!("{called} is {}", self.observed.state(node));
             return Preflight { safer: Some("shard failover".to_owned()), ..refused(title, why) };
         }
@@ -165,7 +165,7 @@ impl World<'_> {
             let Some((known, seen)) = known else {
                 return refused(flight.title, format!("no shard {id}"));
             };
-            let living = seen.live_voters(self.observed, None);
+            let living = seen.answering(self.observed);
             let refusal = if known.phase != evenkeel_shared::view::ShardPhase::Serving {
                 Some(format!("{id} serves nobody"))
             } else if living >= seen.quorum() {
@@ -183,8 +183,7 @@ impl World<'_> {
         flight.safer =
             Some("start one of the missing nodes again: then nothing is lost".to_owned());
         let system = self.observed.shards.get(&ShardId::SYSTEM);
-        let facts_lost =
-            system.is_some_and(|seen| seen.live_voters(self.observed, None) < seen.quorum());
+        let facts_lost = system.is_some_and(|seen| seen.answering(self.observed) < seen.quorum());
         if facts_lost || shards.contains(&ShardId::SYSTEM) {
             let why = "nothing can be put in their place by a cluster without its own facts, the \
                        system shard; stop the agents and see `evenkeel agent rescue --help`";
@@ -235,7 +234,7 @@ impl World<'_> {
         let voters = members(known, ReplicaRole::Voter);
         let left = voters.iter().filter(|voter| *voter != copy).count();
         if voters.contains(copy) {
-            let living = seen.fed_voters(self.observed, Some(node));
+            let living = seen.led_voters(self.observed, |gone| gone == node);
             if left == 0 {
                 flight.refused = Some("it is the last copy".to_owned());
             } else if living * 2 <= left {

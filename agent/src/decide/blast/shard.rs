@@ -20,7 +20,7 @@ impl World<'_> {
         let Some(leader) = seen.leader else {
             return Preflight { safer, ..refused(title, format!("{shard} has no leader")) };
         };
-        if !self.observed.lives(leader.node()) {
+        if !self.observed.answers(leader.node()) {
             let why = format!("the leader, {}, does not answer", name(self.facts, leader.node()));
             return Preflight { safer, ..refused(title, why) };
         }
@@ -45,7 +45,8 @@ impl World<'_> {
             return refused(title, format!("no shard {shard}"));
         };
         let leader = seen.leader;
-        let without = seen.live_voters(self.observed, leader.map(ReplicaId::node));
+        let gone = |node: NodeId| leader.is_some_and(|leader| leader.node() == node);
+        let without = seen.led_voters(self.observed, gone);
         if without < seen.quorum() {
             let voters = seen.voters.len();
             let why = format!("only {without} of {voters} voters live besides the leader");
@@ -65,7 +66,7 @@ impl World<'_> {
         flight.leaders_moved.push(shard);
         let (lost, why) = loss(self.facts, known, seen, Some(heir));
         flight.writes_dropped = lost;
-        let living = leader.filter(|leader| self.observed.lives(leader.node()));
+        let living = leader.filter(|leader| self.observed.answers(leader.node()));
         if let Some(leader) = living {
             flight.harm = Harm::Risk;
             let called = name(self.facts, leader.node());

@@ -24,7 +24,7 @@ pub(super) fn whom_to_ask(group: &GroupFacts, peers: &Peers) -> BTreeSet<NodeId>
 }
 
 /// Mixes two numbers into one that looks random (the finaliser of `SplitMix64`).
-pub(super) fn scatter(first: u64, second: u64) -> u64 {
+pub(in crate::decide) fn scatter(first: u64, second: u64) -> u64 {
     let mut mixed = first.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(second);
     mixed = mixed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

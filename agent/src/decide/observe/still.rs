@@ -4,15 +4,10 @@
 //! Invariant: time is added up from look to look, so that a clock that jumps makes nobody stand still:
 //! what one look adds, and the age of the oldest list that counts, are less than it takes.
 
-use std::collections::BTreeMap;
-
-use super::super::facts::{Observed, ShardObserved, Still};
+use super::super::facts::{ShardObserved, Still};
 
 /// How much time one look adds at most: nodes look about once a second.
 const LOOK_MAX_MS: u64 = 1_500;
-/// For how long it is remembered that nothing got through between two nodes: nobody else finds out that
-/// a link works again.
-const UNFED_MS: u64 = 300_000;
 
 /// The time between two looks, as far as it counts.
 pub(super) fn passed(now_unix_ms: u64, before_unix_ms: u64) -> u64 {
@@ -32,16 +27,4 @@ pub(super) fn note(seen: &mut ShardObserved, before: &ShardObserved, passed: u64
             (Some(_), None) => Some(Still { for_ms: 0, term: seen.term }),
         };
     }
-}
-
-/// Notes between which nodes nothing gets through, of all shards.
-pub(super) fn note_unfed(observed: &mut Observed, before: &Observed, passed: u64) {
-    let kept = before.unfed.iter().map(|(pair, known)| (*pair, known + passed));
-    let mut unfed: BTreeMap<_, _> = kept.filter(|(_, known)| *known < UNFED_MS).collect();
-    for seen in observed.shards.values() {
-        if let Some((leader, (copy, _))) = seen.leader.zip(seen.starved(observed)) {
-            unfed.insert((leader.node(), copy.node()), 0);
-        }
-    }
-    observed.unfed = unfed;
 }

@@ -28,7 +28,7 @@ impl Case<'_> {
         if self.seen.leader.is_none() {
             return Some(NO_LEADER.to_owned());
         }
-        let live = self.seen.live_voters(self.observed, None);
+        let live = self.seen.answering(self.observed);
         let voters = self.seen.voters.len();
         let majority = live >= self.seen.quorum();
         (!majority).then(|| format!("only {live} of {voters} voters live: no majority"))
@@ -36,6 +36,6 @@ impl Case<'_> {
 
     /// Copies that can be lost before the shard loses its majority.
     pub(super) fn spare(&self) -> usize {
-        self.seen.fed_voters(self.observed, None).saturating_sub(self.seen.quorum())
+        self.seen.led_voters(self.observed, |_| false).saturating_sub(self.seen.quorum())
     }
 }

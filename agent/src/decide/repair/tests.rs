@@ -111,9 +111,9 @@ fn worlds() -> impl Strategy<Value = World> {
 fn elect(world: &mut World) {
     let observed = world.observed.clone();
     for seen in world.observed.shards.values_mut() {
-        let majority = seen.live_voters(&observed, None) >= seen.quorum();
-        let living = seen.voters.iter().find(|voter| seen.counts(&observed, **voter));
-        let stays = seen.leader.filter(|leader| seen.counts(&observed, *leader));
+        let majority = seen.answering(&observed) >= seen.quorum();
+        let living = seen.voters.iter().find(|voter| seen.answers(&observed, **voter));
+        let stays = seen.leader.filter(|leader| seen.answers(&observed, *leader));
         seen.leader = stays.or(living.copied()).filter(|_| majority);
     }
 }

@@ -6,11 +6,11 @@
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{NodeState, ReplicaRole};
 
-use super::super::facts::{members, name};
+use super::super::facts::{Observed, members, name};
 use super::super::plan::{RuleName, Step, StepKind};
 use super::Case;
 
-/// A copy that still gets nothing after so long is only shown: handing over does not come off, and
+/// What still does not get through after so long is only shown: handing over does not come off, and
 /// nothing else is evened out meanwhile.
 const STARVING_MAX_MS: u64 = 600_000;
 
@@ -52,22 +52,46 @@ impl Case<'_> {
         Some(step)
     }
 
+    /// A controller that does not hear a node which others hear makes room for one that does: it can't
+    /// tell what that node's shards need. That it is tried ends after a while, too.
+    pub(super) fn deaf_controller(&self, leader: ReplicaId) -> Option<Step> {
+        let Observed { unheard, .. } = self.observed;
+        let hears = |by: ReplicaId, node| !unheard.contains_key(&(by.node(), node));
+        let missed = |by: ReplicaId| unheard.keys().filter(|(deaf, _)| *deaf == by.node()).count();
+        let lately = |node: &NodeId| unheard[&(leader.node(), *node)] <= STARVING_MAX_MS;
+        let node = self.observed.deaf_to(leader.node()).find(lately)?;
+        let heirs = self.heirs(leader).into_iter();
+        let better = heirs.filter(|heir| hears(*heir, node) && missed(*heir) < missed(leader));
+        let to = better.min_by_key(|heir| (missed(*heir), *heir))?;
+        let named = |node: NodeId| name(self.facts, node);
+        let (by, heir) = (named(leader.node()), named(to.node()));
+        let why = format!("{by} does not hear {}, which {heir} does", named(node));
+        let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
+        step.rule = None;
+        Some(step)
+    }
+
     /// The voter on a node that is well, and if there is one, which got through to all others of late.
     /// By turns, so that what one node led does not all go to another.
     fn heir(&self, leader: ReplicaId) -> Option<ReplicaId> {
-        let fit = |heir: &ReplicaId| {
-            *heir != leader
-                && self.observed.state(heir.node()) == NodeState::Up
-                && !self.observed.is_unsteady(heir.node())
-                && self.seen.caught_up(*heir)
-        };
-        let mut heirs: Vec<ReplicaId> = self.seen.voters.iter().copied().filter(fit).collect();
+        let mut heirs = self.heirs(leader);
         let feeds_all = |heir: &ReplicaId| self.seen.feeds_all(self.observed, *heir);
         if heirs.iter().any(feeds_all) {
             heirs.retain(feeds_all);
         }
         let turn = usize::try_from(self.shard.id.0).unwrap_or(0);
         heirs.get(turn.checked_rem(heirs.len())?).copied()
+    }
+
+    /// Voters on nodes that are well.
+    fn heirs(&self, leader: ReplicaId) -> Vec<ReplicaId> {
+        let fit = |heir: &ReplicaId| {
+            *heir != leader
+                && self.observed.state(heir.node()) == NodeState::Up
+                && !self.observed.is_unsteady(heir.node())
+                && self.seen.caught_up(*heir)
+        };
+        self.seen.voters.iter().copied().filter(fit).collect()
     }
 
     /// Hands leadership to the voter that is best placed to take it.

@@ -211,6 +211,42 @@ fn a_replica_that_stands_still_is_no_copy_to_count_on_however_little_it_is_behin
 }
 
 #[test]
+fn a_link_whose_ends_do_not_hear_each_other_is_known_until_they_do_for_a_while() {
+    let (world, mut heard) = cluster();
+    let mut now = 0;
+    let mut look = |heard: &HeardNodes, before: &Observed, seconds: u64| {
+        let mut observed = before.clone();
+        for _ in 0..seconds {
+            now += 1_000;
+            observed = observe(&world.facts, heard, &observed, now);
+        }
+        observed
+    };
+    let deaf = |heard: &mut HeardNodes, by: u32, to: u32| {
+        heard.get_mut(&NodeId(by)).expect("known").dead = BTreeSet::from([NodeId(to)]);
+    };
+    let ends = || BTreeSet::from([(NodeId(1), NodeId(3)), (NodeId(3), NodeId(1))]);
+    let links = |observed: &Observed| observed.unfed.keys().copied().collect::<BTreeSet<_>>();
+    deaf(&mut heard, 1, 3);
+    let mut observed = look(&heard, &Observed::default(), 5);
+    assert_eq!((observed.deaf_to(NodeId(1)).count(), observed.unfed.len()), (0, 0), "not yet");
+    observed = look(&heard, &observed, 1);
+    assert_eq!(observed.deaf_to(NodeId(1)).collect::<Vec<_>>(), [NodeId(3)]);
+    assert_eq!(links(&observed), ends());
+    heard.get_mut(&NodeId(1)).expect("known").dead.clear();
+    observed = look(&heard, &observed, 29);
+    assert_eq!((observed.unheard.len(), links(&observed)), (0, ends()), "it may come and go");
+    observed = look(&heard, &observed, 1);
+    assert_eq!(links(&observed), BTreeSet::new());
+
+    // Whom nobody hears is DOWN, which has nothing to do with a link.
+    deaf(&mut heard, 1, 3);
+    deaf(&mut heard, 2, 3);
+    observed = look(&heard, &observed, 9);
+    assert_eq!((observed.unheard.len(), observed.unfed.len()), (0, 0));
+}
+
+#[test]
 fn nobody_is_to_blame_for_a_copy_that_is_not_fed_yet_or_out_of_service() {
     let starved = |change: fn(&mut ReplicaStatus)| {
         let (world, mut heard) = cluster();

@@ -1,9 +1,11 @@
 //! Whole commands against the small agent: exit codes, revisions, confirmations.
 
+use std::time::Duration;
+
 use clap::Parser;
 
 use super::*;
-use crate::cli::arguments::Cli;
+use crate::cli::arguments::{Cli, Global};
 use crate::cli::{CliError, Exit, Hooks};
 
 async fn run(fake: &Fake, words: &str) -> Result<Exit, CliError> {
@@ -75,5 +77,23 @@ async fn where_nobody_listens_the_exit_code_is_3() {
         Fake { address: "127.0.0.1:1".into(), trouble: Trouble::None, state: Arc::default() };
     for words in ["status", "kv put a b --timeout 100ms", "wait --until reachable --timeout 50ms"] {
         assert_eq!(run(&fake, words).await.unwrap_err().exit(), Exit::Unreachable, "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_dies_or_freezes_when_asked_is_not_the_last_that_is_asked() {
+    for trouble in [Trouble::Dies, Trouble::Freezes] {
+        let (sick, well) = (Fake::start(trouble).await, Fake::start(Trouble::None).await);
+        let session = |seeds: &[&Fake]| {
+            let connect = seeds.iter().map(|fake| fake.address.clone()).collect();
+            let timeout = Some(Duration::from_secs(6));
+            Session::new(&Global { connect, json: false, timeout, yes: false })
+        };
+        let both = session(&[&sick, &well]);
+        // With a connection that stands it is asked first.
+        both.operator_at(&sick.address).await.unwrap();
+        assert!(both.view().await.is_ok(), "{trouble:?}");
+        let alone = session(&[&sick]).view().await;
+        assert_eq!(alone.unwrap_err().exit(), Exit::Unreachable, "{trouble:?}");
     }
 }
