@@ -97,9 +97,9 @@ fn node_observed(
     heard: &HeardNodes,
     now_unix_ms: u64,
 ) -> NodeObserved {
-    let observers = observers(node.id, heard);
+    let (observers, against) = observers(node.id, heard);
     let seen = heard.get(&node.id);
-    let (state, why) = state::state(facts, node, (seen, observers), now_unix_ms);
+    let (state, why) = state::state(facts, node, (seen, observers, &against), now_unix_ms);
     NodeObserved {
         state,
         since_unix_ms: 0,
@@ -117,13 +117,12 @@ fn node_observed(
 }
 
 /// Who could say something of a node (the living others), and who of them hold it dead.
-fn observers(node: NodeId, heard: &HeardNodes) -> Observer {
-    let mut observers = Observer::default();
-    for (_, seen) in heard.iter().filter(|(other, seen)| **other != node && speaks(seen)) {
-        observers.asked += 1;
-        observers.against += u32::from(seen.dead.contains(&node));
-    }
-    observers
+fn observers(node: NodeId, heard: &HeardNodes) -> (Observer, Vec<NodeId>) {
+    let others = heard.iter().filter(|(other, seen)| **other != node && speaks(seen));
+    let against = others.clone().filter(|(_, seen)| seen.dead.contains(&node));
+    let against: Vec<NodeId> = against.map(|(other, _)| *other).collect();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    (Observer { asked: number(others.count()), against: number(against.len()) }, against)
 }
 
 /// Whether what a node said last can be relied on.

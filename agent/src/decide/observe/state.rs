@@ -3,16 +3,19 @@
 //!
 //! Invariant: one observer alone never makes a node DOWN, and no report ever does.
 
+use evenkeel_shared::ids::NodeId;
 use evenkeel_shared::view::{
     ClusterFacts, NodeFacts, NodeIntent, NodeState, Observer, RecoveryPolicy, Rule,
 };
 
 use super::super::detector::VerdictState;
-use super::super::facts::{Heard, NodeObserved, lives};
+use super::super::facts::{Heard, NodeObserved, lives, name};
 use super::speaks_of;
 
 /// From this weight of reports on a node is SLOW.
 const REPORTS_ENOUGH: u32 = 100;
+/// So many of those that hold a node dead are named.
+const NAMED_MAX: usize = 3;
 /// Times at which a node went down that are remembered.
 const DOWNS_MAX: usize = 16;
 
@@ -20,7 +23,7 @@ const DOWNS_MAX: usize = 16;
 pub(super) fn state(
     facts: &ClusterFacts,
     node: &NodeFacts,
-    (seen, observers): (Option<&Heard>, Observer),
+    (seen, observers, holders): (Option<&Heard>, Observer, &[NodeId]),
     now_unix_ms: u64,
 ) -> (NodeState, String) {
     let maintained = facts.recovery.maintains(node.id, now_unix_ms);
@@ -34,7 +37,10 @@ pub(super) fn state(
         return (NodeState::Down, why);
     }
     if against > 0 {
-        return (NodeState::Suspect, format!("held dead by {against} of {asked}"));
+        let named = holders.iter().take(NAMED_MAX).map(|holder| name(facts, *holder));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = if holders.len() > NAMED_MAX { ", …" } else { "" };
+        return (NodeState::Suspect, format!("held dead by {named}{more} ({against} of {asked})"));
     }
     let Some(seen) = seen.filter(|seen| seen.heard_ms.is_some()) else {
         return (NodeState::Unknown, why);

@@ -95,6 +95,7 @@ fn node_is_suspect_by_one_observer_and_down_by_a_majority() {
     silence(&mut heard, 3, &[1]);
     let view = seen(&world, &heard);
     assert_eq!(view.nodes[2].state, NodeState::Suspect);
+    assert_eq!(view.nodes[2].why, "held dead by n1 (1 of 2)");
     silence(&mut heard, 3, &[2]);
     heard.get_mut(&NodeId(3)).expect("known").verdict = VerdictState::Dead;
     let view = seen(&world, &heard);
