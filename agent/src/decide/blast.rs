@@ -103,7 +103,8 @@ impl World<'_> {
             let quorum = seen.quorum();
             // Drills may have taken nodes away that are not held dead yet.
             let gone = |gone: NodeId| self.observed.is_drilled_away(gone);
-            let before = seen.led_voters(self.observed, gone);
+            // What is left may have a majority under another leader: that, too, is taken away.
+            let before = seen.led_at_best(self.observed, gone);
             let after = seen.led_voters(self.observed, |other| other == node || gone(other));
             if before < quorum {
                 loss.without_quorum_already.push(shard.id);

@@ -79,8 +79,8 @@ pub fn candidates(
     let fit = all.iter().copied().filter(|replica| against(*replica).is_none());
     let heir = fit.min_by_key(|replica| {
         let unwell = observed.state(replica.node()) != NodeState::Up;
-        let feeds_all = seen.feeds_all(observed, *replica);
-        (unwell, !feeds_all, lag(replica).is_none(), lag(replica), *replica)
+        let linked = seen.is_linked(observed, *replica);
+        (unwell, !linked, lag(replica).is_none(), lag(replica), *replica)
     });
     let candidate = |replica: &ReplicaId| {
         let (node, lag) = (replica.node(), lag(replica));
@@ -108,7 +108,7 @@ pub fn catching_up(observed: &Observed, seen: &ShardObserved) -> impl Iterator<I
     let followers =
         seen.voters.iter().copied().filter(move |voter| leader.is_some_and(|it| it != *voter));
     let sound = followers.filter(|voter| !seen.unfit.contains(voter));
-    sound.filter(|voter| observed.answers(voter.node()) && !seen.caught_up(*voter))
+    sound.filter(|voter| observed.lives(voter.node()) && !seen.caught_up(*voter))
 }
 
 /// Why a replica can't be handed the leadership now.
@@ -130,6 +130,11 @@ fn ruled_out(
     }
     if !observed.lives(node) {
         return Some(format!("{} is {}", name(facts, node), observed.state(node)));
+    }
+    let reached = seen.led_by(observed, replica, |_| false);
+    if reached < seen.quorum() && seen.answering(observed) >= seen.quorum() {
+        let called = name(facts, node);
+        return Some(format!("{called} gets through to {reached} of {} voters", seen.voters.len()));
     }
     let led = seen.leader.filter(|leader| observed.answers(leader.node()));
     let behind = led.is_some() && !seen.caught_up(replica);

@@ -52,8 +52,8 @@ pub struct Observed {
     pub nodes: BTreeMap<NodeId, NodeObserved>,
     /// Every shard of the facts.
     pub shards: BTreeMap<ShardId, ShardObserved>,
-    /// Which node holds which other dead that is not DOWN, for others hear it; and for how long, in
-    /// milliseconds, added up from one look to the next.
+    /// Which node holds which other dead that some hear; and for how long, in milliseconds, added up
+    /// from one look to the next, under the present leader of the system shard.
     pub unheard: BTreeMap<(NodeId, NodeId), u64>,
     /// Between which nodes, of a leader and of a copy, nothing got through of late.
     pub unfed: BTreeMap<(NodeId, NodeId), Link>,
@@ -64,8 +64,9 @@ pub struct Observed {
 pub struct Link {
     /// Milliseconds since that was last seen.
     pub for_ms: u64,
-    /// Whether its ends did not hear each other, so that they will find out that it works again.
-    pub unheard: bool,
+    /// Milliseconds since its ends hear each other again, if that is the cause: then they find out
+    /// that it works.
+    pub heard_ms: Option<u64>,
 }
 
 /// One node, as observed.

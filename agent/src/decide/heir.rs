@@ -19,8 +19,8 @@ pub struct Voter {
     pub able: bool,
     /// Whether its node is at its usual pace.
     pub steady: bool,
-    /// Whether its node got through to all other voters of late.
-    pub feeds_all: bool,
+    /// Whether nothing is known to keep it from getting what it lacks, and from giving it to others.
+    pub linked: bool,
     /// The end of its log, as far as it has acknowledged it.
     pub matched: u64,
 }
@@ -45,7 +45,7 @@ pub fn heir(shard: ShardId, voters: &[Voter], heirs: Heirs) -> Option<ReplicaId>
         let short = longest - voter.matched;
         let short = if short <= AS_LONG { 0 } else { short };
         let turn = scatter(u64::from(shard.0), u64::from(voter.replica.node().0));
-        (!voter.steady, !voter.feeds_all, short, turn)
+        (!voter.linked, !voter.steady, short, turn)
     };
     fit().min_by_key(place).map(|voter| voter.replica)
 }
@@ -61,7 +61,7 @@ mod tests {
             replica: ReplicaId::new(NodeId(node), node),
             able: true,
             steady: true,
-            feeds_all: true,
+            linked: true,
             matched: 1_000,
         }
     }
@@ -87,9 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn who_gets_through_to_all_goes_before_a_longer_log() {
-        let cut = Voter { feeds_all: false, matched: 9_000, ..voter(2) };
+    fn who_is_linked_goes_before_a_longer_log() {
+        let cut = Voter { linked: false, matched: 9_000, ..voter(2) };
+        let slow = Voter { steady: false, ..voter(3) };
         assert_eq!(node(1, &[cut, voter(3)], Heirs::Any), Some(3));
+        assert_eq!(node(1, &[cut, slow], Heirs::Any), Some(3), "slow is better than not at all");
         assert_eq!(node(1, &[cut], Heirs::Any), Some(2));
     }
 

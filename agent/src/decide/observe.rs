@@ -43,7 +43,6 @@ pub fn observe(
         observed.nodes.insert(node.id, seen);
     }
     let passed = still::passed(now_unix_ms, before.at_unix_ms);
-    links::note_unheard(&mut observed, heard, before, passed);
     let mut by_shard = by_shard(heard);
     for shard in facts.shards.values() {
         let heard = by_shard.remove(&shard.id).unwrap_or_default();
@@ -53,6 +52,7 @@ pub fn observe(
         }
         observed.shards.insert(shard.id, seen);
     }
+    links::note_unheard(&mut observed, heard, before, passed);
     links::note_unfed(&mut observed, before, passed);
     observed
 }

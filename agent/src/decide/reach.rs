@@ -15,6 +15,12 @@ impl Observed {
         self.lives(node) || (self.state(node) == NodeState::Suspect && heard())
     }
 
+    /// Whether anybody that this node hears does not hold a node dead.
+    pub fn is_heard_by_some(&self, node: NodeId) -> bool {
+        let observers = self.nodes.get(&node).map(|seen| seen.observers);
+        observers.is_some_and(|observers| observers.against < observers.asked)
+    }
+
     /// Whom a node has not heard for so long that something is wrong between the two, though others
     /// hear both.
     pub fn deaf_to(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
@@ -39,26 +45,60 @@ impl ShardObserved {
         self.voters.iter().filter(|voter| self.answers(observed, **voter)).count()
     }
 
+    /// Nodes of voters that do not answer here, and that others hear: of those nothing is known.
+    pub fn heard_elsewhere(&self, observed: &Observed) -> impl Iterator<Item = NodeId> {
+        let nodes = self.voters.iter().filter(|voter| !self.unfit.contains(voter));
+        let nodes = nodes.map(|voter| voter.node());
+        nodes.filter(|node| !observed.answers(*node) && observed.is_heard_by_some(*node))
+    }
+
     /// Voters that acknowledge what the leader has when these nodes are gone, itself among them. Without
-    /// it another voter leads, who may get through to others: the one that gets through to most.
+    /// it another voter leads: the one that gets through to most.
     pub fn led_voters(&self, observed: &Observed, gone: impl Fn(NodeId) -> bool) -> usize {
-        let stays = |voter: &ReplicaId| !gone(voter.node()) && self.answers(observed, *voter);
-        let staying = || self.voters.iter().copied().filter(stays);
-        let led = |leader: ReplicaId| {
-            staying().filter(|voter| self.gets_through(observed, leader, *voter)).count()
-        };
+        let stays = |leader: &ReplicaId| !gone(leader.node()) && self.answers(observed, *leader);
         match self.leader.filter(stays) {
-            Some(leader) => led(leader),
-            None => staying().map(led).max().unwrap_or(0),
+            Some(leader) => self.led_by(observed, leader, &gone),
+            None => self.led_at_best(observed, gone),
         }
     }
 
-    /// Whether nothing is known to keep this leader's entries from that voter.
+    /// The same of whichever voter gets through to most, whoever leads now.
+    pub fn led_at_best(&self, observed: &Observed, gone: impl Fn(NodeId) -> bool) -> usize {
+        let led = |leader: &ReplicaId| self.led_by(observed, *leader, &gone);
+        self.voters.iter().map(led).max().unwrap_or(0)
+    }
+
+    /// The same of this voter.
+    pub fn led_by(
+        &self,
+        observed: &Observed,
+        leader: ReplicaId,
+        gone: impl Fn(NodeId) -> bool,
+    ) -> usize {
+        let stays = |voter: ReplicaId| !gone(voter.node()) && self.answers(observed, voter);
+        if !stays(leader) {
+            return 0;
+        }
+        let led =
+            |voter: &&ReplicaId| stays(**voter) && self.gets_through(observed, leader, **voter);
+        self.voters.iter().filter(led).count()
+    }
+
+    /// Whether this voter, as the leader, would get through to a majority, itself among it.
+    pub fn has_majority(&self, observed: &Observed, leader: ReplicaId) -> bool {
+        self.led_by(observed, leader, |_| false) >= self.quorum()
+    }
+
+    /// Whether nothing is known to keep this leader's entries from that voter. Of the present leader
+    /// it is seen; of others, remembered.
     fn gets_through(&self, observed: &Observed, leader: ReplicaId, to: ReplicaId) -> bool {
-        let (from, node) = (leader.node(), to.node());
-        let unheard = |pair| observed.unheard.contains_key(&pair);
-        let starves = self.leader == Some(leader) && !self.is_fed(to);
-        leader == to || !(unheard((from, node)) || unheard((node, from)) || starves)
+        let (pair, back) = ((leader.node(), to.node()), (to.node(), leader.node()));
+        let starves = || match self.leader {
+            Some(present) if present == leader => !self.is_fed(to),
+            _ => observed.unfed.contains_key(&pair),
+        };
+        let unheard = || [pair, back].iter().any(|pair| observed.unheard.contains_key(pair));
+        leader == to || !(unheard() || starves())
     }
 
     /// Whether nobody knows of a replica that it stands still.
@@ -79,10 +119,12 @@ impl ShardObserved {
         self.replicas.iter().find_map(starves)
     }
 
-    /// Whether a replica's node got through to those of all other voters of late, as leader of any
-    /// shard.
-    pub fn feeds_all(&self, observed: &Observed, leader: ReplicaId) -> bool {
-        let pair = |voter: &ReplicaId| (leader.node(), voter.node());
-        !self.voters.iter().any(|voter| observed.unfed.contains_key(&pair(voter)))
+    /// Whether nothing is known to keep a voter from taking the shard over: of late, as leader of any
+    /// shard, its node got through to those of all other voters, and the present leader's to its own.
+    pub fn is_linked(&self, observed: &Observed, heir: ReplicaId) -> bool {
+        let unfed =
+            |from: ReplicaId, to: ReplicaId| observed.unfed.contains_key(&(from.node(), to.node()));
+        let told = self.leader.is_none_or(|leader| !unfed(leader, heir));
+        told && !self.voters.iter().any(|voter| unfed(heir, *voter))
     }
 }

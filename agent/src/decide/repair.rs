@@ -4,6 +4,7 @@
 //! Invariant: no step leaves a shard without a majority of voters on living nodes, or moves two
 //! voters of a data shard at once. A shard in doubt (no leader, no majority) is left alone.
 
+mod data;
 mod order;
 mod system;
 mod unsteady;
@@ -15,12 +16,12 @@ use std::cell::{RefCell, RefMut};
 
 use evenkeel_shared::ids::{NodeId, ReplicaId};
 use evenkeel_shared::view::{
-    ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, Rule, ShardFacts, ZoneRule,
+    ClusterFacts, NodeIntent, RecoveryPolicy, ReplicaRole, ShardFacts, ZoneRule,
 };
 
-use super::facts::{Observed, ShardObserved, members, name, wanted};
-use super::placement::{Candidate, best, candidates, crowding, share};
-use super::plan::{Plan, RuleName, Step, StepKind, rule_of};
+use super::facts::{Observed, ShardObserved, members, name};
+use super::placement::{Candidate, best, candidates};
+use super::plan::{Plan, RuleName, Step, StepKind};
 use super::rest::Shards;
 
 /// How much repair may do at once.
@@ -60,6 +61,8 @@ pub(super) struct Case<'a> {
     pub(super) takers: &'a RefCell<Option<Vec<Candidate>>>,
     /// Whether copies on nodes that are DOWN for too long are replaced.
     pub(super) replaces_lost: bool,
+    /// Whether a leader whose node is not well hands over.
+    pub(super) moves_leader: bool,
 }
 
 /// The steps that are due now.
@@ -85,6 +88,7 @@ pub fn repair_of(
         seen,
         takers: &takers,
         replaces_lost: true,
+        moves_leader: true,
     };
     debug_assert!(
         shards.at_rest.iter().all(|(shard, seen)| case(shard, seen).decide() == Ok(None))
@@ -100,21 +104,8 @@ pub fn repair_of(
         plan.declined.extend(doubt.iter().map(|why| (case.shard.id, why.clone())));
         doubt.is_none()
     });
-    for (_, mut case) in cases {
-        match case.decide() {
-            Ok(Some(step)) => {
-                let about_lost = matches!(step.rule, Some(RuleName::Down | RuleName::ZoneLost));
-                let waits = about_lost && rule_of(facts, &policy, &step) != Rule::Act;
-                plan.sort([step], facts, observed.at_unix_ms);
-                // What has nothing to do with the nodes that are gone does not wait for a word.
-                case.replaces_lost = false;
-                if waits && let Ok(Some(step)) = case.decide() {
-                    plan.sort([step], facts, observed.at_unix_ms);
-                }
-            }
-            Ok(None) => {}
-            Err(why) => plan.declined.push((case.shard.id, why)),
-        }
+    for (_, case) in cases {
+        case.sort_into(&mut plan);
         if in_turn && settings.steps_max > 0 && plan.steps.len() >= settings.steps_max {
             break;
         }
@@ -130,21 +121,28 @@ impl<'a> Case<'a> {
         if let Some(step) = self.damaged() {
             return Ok(Some(step));
         }
-        if let Some(step) = self.unsteady_leader(leader) {
+        if self.moves_leader
+            && let Some(step) = self.unsteady_leader(leader)
+        {
             // A suspicion may wait for a word; a copy that gets nothing is more than that.
             let suspected = step.rule == Some(RuleName::Suspect);
             let starving = self.starving_leader(leader).filter(|_| suspected);
             return Ok(Some(starving.unwrap_or(step)));
         }
-        let other = if self.shard.id.is_system() { self.system(leader) } else { self.data(leader) };
-        match other {
-            Ok(Some(step)) => Ok(Some(step)),
-            other => {
-                let deaf = || self.deaf_controller(leader).filter(|_| self.shard.id.is_system());
-                let step = self.starving_leader(leader).or_else(deaf);
-                step.map_or(other, |step| Ok(Some(step)))
-            }
+        let system = self.shard.id.is_system();
+        let other = match self.unled(leader) {
+            Some(why) => Err(why),
+            None if system => self.system(leader),
+            None => self.data(leader),
+        };
+        if let Ok(Some(step)) = other {
+            return Ok(Some(step));
         }
+        if let Some(step) = self.starving_leader(leader) {
+            return Ok(Some(step));
+        }
+        let deaf = if system { self.deaf_controller(leader) } else { Ok(None) };
+        if other.is_err() && !matches!(deaf, Ok(Some(_))) { other } else { deaf }
     }
 
     /// A replica that its own node can't use: it is given up while a majority of sound ones lives.
@@ -158,90 +156,6 @@ impl<'a> Case<'a> {
         let (replica, why) = found.min_by_key(|(replica, _)| *replica)?;
         let why = format!("the copy on {}: {why}", name(self.facts, replica.node()));
         Some(Step { rule: None, ..self.step(StepKind::Lose { replica }, why) })
-    }
-
-    fn data(&self, leader: ReplicaId) -> Result<Option<Step>, String> {
-        if let Some(step) = self.unfed_learner() {
-            return Ok(Some(step));
-        }
-        let leaving = self.leaving(&self.seen.voters);
-        // A lost copy only weighs on the quorum: it goes before there is another.
-        let lost = members(self.shard, ReplicaRole::Lost);
-        if let Some((old, why)) = leaving.iter().find(|(old, _)| lost.contains(old)) {
-            return Ok(self.replace(leader, *old, None, why, true));
-        }
-        let staying = self.seen.voters.len() - leaving.len();
-        let learners = self.keepable_learners();
-        if let Some((gone, why)) = self.leaving(&self.learners()).first() {
-            return Ok(Some(self.step(StepKind::Remove { replica: *gone }, why.clone())));
-        }
-        let target = wanted(self.facts, self.shard);
-        let ready = learners.iter().copied().find(|replica| self.seen.caught_up(*replica));
-        if staying + learners.len() < target {
-            let short = || format!("{staying} of {target} copies");
-            let why = leaving.first().map_or_else(short, |(_, why)| why.clone());
-            match self.add_replica(&why) {
-                Ok(step) => return Ok(Some(step)),
-                Err(why) if ready.is_none() => return Err(why),
-                // Not all can be replaced; one that is ready is better than none.
-                Err(_) => {}
-            }
-        }
-        if let Some((old, why)) = leaving.first() {
-            return Ok(self.replace(leader, *old, ready, why, staying >= target));
-        }
-        let Some(learner) = learners.first() else {
-            return Ok(self.surplus(leader, staying, target));
-        };
-        let Some(ready) = ready else { return Ok(None) };
-        if staying < target {
-            let kind = StepKind::Promote { replicas: vec![ready], replaces: Vec::new() };
-            return Ok(self.safe(kind, format!("{staying} of {target} copies")));
-        }
-        // One copy more than wanted, and all are well: the worst placed one goes.
-        let worst = self.worst(self.seen.voters.iter().copied().chain([*learner]));
-        match worst {
-            Some(worst) if worst != *learner => {
-                let why = format!("{} is better placed", name(self.facts, ready.node()));
-                Ok(self.let_go(worst, self.replace(leader, worst, Some(ready), &why, false)))
-            }
-            _ => {
-                let why = "one copy more than wanted".to_owned();
-                let step = self.step(StepKind::Remove { replica: *learner }, why);
-                Ok(self.let_go(*learner, Some(step)))
-            }
-        }
-    }
-
-    /// Takes a voter out, in exchange for a learner that is ready; the leader hands over first.
-    fn replace(
-        &self,
-        leader: ReplicaId,
-        old: ReplicaId,
-        ready: Option<ReplicaId>,
-        why: &str,
-        spare: bool,
-    ) -> Option<Step> {
-        if ready.is_none() && !spare {
-            return None;
-        }
-        if old == leader {
-            return self.hand_over(leader, why);
-        }
-        let kind = match ready {
-            Some(new) => StepKind::Promote { replicas: vec![new], replaces: vec![old] },
-            None => StepKind::Demote { replicas: vec![old] },
-        };
-        self.safe(kind, why.to_owned())
-    }
-
-    fn surplus(&self, leader: ReplicaId, staying: usize, target: usize) -> Option<Step> {
-        if staying <= target {
-            return None;
-        }
-        let worst = self.worst(self.seen.voters.iter().copied())?;
-        let why = format!("{staying} copies, {target} wanted");
-        self.let_go(worst, self.replace(leader, worst, None, &why, true))
     }
 
     /// A replica that the map has given out and the shard's own log does not know yet.
@@ -328,56 +242,13 @@ impl<'a> Case<'a> {
         step
     }
 
-    fn keepable_learners(&self) -> Vec<ReplicaId> {
-        let mut learners = self.learners();
-        learners.retain(|replica| self.goes(*replica).is_none());
-        learners
-    }
-
-    /// Learners in the shard's own log, and those given out that are not in it yet.
-    fn learners(&self) -> Vec<ReplicaId> {
-        let mut all = members(self.shard, ReplicaRole::Learner);
-        all.extend(members(self.shard, ReplicaRole::Lost));
-        all.extend(&self.seen.learners);
-        all.retain(|replica| !self.seen.voters.contains(replica));
-        all.into_iter().collect()
-    }
-
     /// Every replica of the shard, wanted or observed.
-    fn copies(&self) -> Vec<ReplicaId> {
+    pub(super) fn copies(&self) -> Vec<ReplicaId> {
         let seen = self.seen.voters.iter().chain(&self.seen.learners);
         seen.chain(self.shard.replicas.keys()).copied().collect()
     }
 
-    /// The copy whose zone is most crowded, then whose node holds most for its capacity.
-    fn worst(&self, copies: impl Iterator<Item = ReplicaId>) -> Option<ReplicaId> {
-        let copies: Vec<ReplicaId> = copies.collect();
-        let zones: Vec<&str> = copies.iter().filter_map(|copy| self.zone(copy.node())).collect();
-        let held = self.takers();
-        copies.into_iter().max_by_key(|copy| {
-            let zone = self.zone(copy.node()).unwrap_or_default();
-            let load = held.iter().find(|node| node.node == copy.node());
-            let load = load.map_or(u64::MAX, |node| share(node.holds, node.capacity));
-            // Between equals the leader stays, so that nothing has to be handed over.
-            let follows = self.seen.leader != Some(*copy);
-            (!self.seen.is_fed(*copy), crowding(self.zones(), &zones, zone), load, follows, *copy)
-        })
-    }
-
-    /// Counts a copy out that a step takes away: or all shards of one plan would take from whoever
-    /// has most now.
-    fn let_go(&self, copy: ReplicaId, step: Option<Step>) -> Option<Step> {
-        let goes =
-            step.as_ref().is_some_and(|step| !matches!(step.kind, StepKind::TransferLeader { .. }));
-        let mut takers = self.takers();
-        let giver = takers.iter_mut().find(|node| goes && node.node == copy.node());
-        if let Some(giver) = giver {
-            giver.holds = giver.holds.saturating_sub(1);
-        }
-        step
-    }
-
-    fn takers(&self) -> RefMut<'_, Vec<Candidate>> {
+    pub(super) fn takers(&self) -> RefMut<'_, Vec<Candidate>> {
         RefMut::map(self.takers.borrow_mut(), |takers| {
             takers.get_or_insert_with(|| candidates(self.facts, self.observed))
         })

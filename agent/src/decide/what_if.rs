@@ -8,13 +8,13 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel_shared::ids::{Incarnation, NodeId, ShardId};
+use evenkeel_shared::ids::{Incarnation, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::view::{ClusterFacts, NodeAddresses, NodeFacts, NodeIntent, NodeState};
 use evenkeel_shared::what_if::{CHANGES_MAX, Change, NodeOutlook, WhatIf};
 
 use super::balance::{BalanceSettings, balance_of};
 use super::carried::carry_out;
-use super::facts::{NodeObserved, Observed, ShardObserved, name};
+use super::facts::{NodeObserved, Observed, name};
 use super::plan::StepKind;
 use super::repair::{RepairSettings, repair_of};
 use super::rest::Shards;
@@ -115,25 +115,28 @@ impl Outlook {
         self.told.nodes.push(added);
     }
 
-    /// Shards whose leader is gone have another one, where a majority is left.
+    /// Shards whose leader is gone have another one, where one gets through to a majority.
     fn elect(&mut self) {
-        let lives: BTreeSet<NodeId> =
-            self.facts.nodes.keys().copied().filter(|node| self.observed.answers(*node)).collect();
-        for (id, seen) in &mut self.observed.shards {
-            let alive = |seen: &ShardObserved| {
-                let fit = seen.voters.iter().filter(|voter| !seen.unfit.contains(voter));
-                fit.filter(|voter| lives.contains(&voter.node())).copied().collect::<Vec<_>>()
-            };
-            let alive = alive(seen);
-            if alive.len() < seen.quorum() {
-                seen.leader = None;
-                self.told.quorum_lost.push(*id);
-            } else if seen.leader.is_none_or(|leader| !lives.contains(&leader.node())) {
-                // By turns, as the votes of many shards fall.
-                let turn = usize::try_from(id.0).unwrap_or(0);
-                seen.leader = alive.get(turn % alive.len().max(1)).copied();
+        let Self { observed, told, .. } = self;
+        let mut led = BTreeMap::new();
+        for (id, seen) in &observed.shards {
+            let majority = |leader: &ReplicaId| seen.has_majority(observed, *leader);
+            if seen.leader.as_ref().is_some_and(majority) {
+                continue;
+            }
+            let able: Vec<ReplicaId> = seen.voters.iter().copied().filter(majority).collect();
+            // By turns, as the votes of many shards fall.
+            let turn = usize::try_from(id.0).unwrap_or(0);
+            led.insert(*id, able.get(turn % able.len().max(1)).copied());
+        }
+        for (id, leader) in led {
+            let Some(seen) = observed.shards.get_mut(&id) else { continue };
+            seen.leader = leader;
+            if leader.is_some() {
                 seen.term += 1;
-                self.told.leaders_moved += 1;
+                told.leaders_moved += 1;
+            } else {
+                told.quorum_lost.push(id);
             }
         }
     }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use evenkeel_shared::ids::{Epoch, Incarnation, KeyspaceId, NodeId, ReplicaId, ShardId};
 use evenkeel_shared::key::SlotRange;
 use evenkeel_shared::view::{
-    ClusterFacts, KeyspaceFacts, NodeFacts, NodeIntent, NodeState, Policy, ReplicaFacts,
+    ClusterFacts, KeyspaceFacts, NodeFacts, NodeIntent, NodeState, Observer, Policy, ReplicaFacts,
     ReplicaRole, ShardFacts, ShardPhase, SyncPolicy,
 };
 use goldenscript::{ArgumentConsumer, Command};
@@ -71,7 +71,7 @@ impl World {
         let mut args = command.consume_args();
         match command.name.as_str() {
             // node IDS [zone=a] [capacity=1] [state=up] [for=MS] [drain=false] [drills=true]
-            // [heard=true]
+            // [heard=true] [against=0 asked=0]
             "node" => self.read_nodes(&mut args)?,
             // gone ID: a node has left the cluster.
             "gone" => {
@@ -128,6 +128,8 @@ impl World {
         let drain: Option<bool> = script::key(args, "drain")?;
         let drills: Option<bool> = script::key(args, "drills")?;
         let heard: Option<bool> = script::key(args, "heard")?;
+        let against: u32 = script::key(args, "against")?.unwrap_or(0);
+        let asked: u32 = script::key(args, "asked")?.unwrap_or(0);
         for id in ids {
             let node = self.add_node(id);
             node.zone = zone.map_or(node.zone.clone(), str::to_owned);
@@ -139,6 +141,7 @@ impl World {
             let seen = self.observed.nodes.entry(NodeId(id)).or_default();
             seen.state = state.unwrap_or(seen.state);
             seen.heard = heard.unwrap_or(seen.heard);
+            seen.observers = Observer { against, asked };
             seen.since_unix_ms = NOW_MS - for_ms;
         }
         Ok(())
@@ -172,6 +175,22 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Cuts the link between two nodes that are up: each holds the other dead, and others hear both.
+    pub(super) fn cut(&mut self, one: u32, other: u32) {
+        let (one, other) = (NodeId(one), NodeId(other));
+        let up = |node: &NodeId| {
+            matches!(self.observed.state(*node), NodeState::Up | NodeState::Suspect)
+        };
+        if one == other || !up(&one) || !up(&other) {
+            return;
+        }
+        for (by, of) in [(one, other), (other, one)] {
+            self.observed.unheard.insert((by, of), 9_000);
+            let seen = self.observed.nodes.entry(of).or_default();
+            (seen.state, seen.heard) = (NodeState::Suspect, true);
+        }
     }
 
     /// Damages a node's copy of a shard.
@@ -302,10 +321,20 @@ impl World {
     fn assert_safe(&self, step: &Step, before: &BTreeSet<ReplicaId>) {
         let seen = &self.observed.shards[&step.shard];
         let changed = *before != seen.voters;
-        let live =
-            |voter: &&ReplicaId| self.observed.answers(voter.node()) && !seen.unfit.contains(voter);
-        assert!(seen.voters.iter().filter(live).count() * 2 > seen.voters.len(), "{step:?}");
         let leader = seen.leader.expect("steps are for shards with a leader");
+        let cut = |one: ReplicaId, other: ReplicaId| {
+            let (one, other) = (one.node(), other.node());
+            let unheard = &self.observed.unheard;
+            unheard.contains_key(&(one, other)) || unheard.contains_key(&(other, one))
+        };
+        let acknowledges = |voter: &&ReplicaId| {
+            let answers = self.observed.answers(voter.node()) && !seen.unfit.contains(voter);
+            answers && (**voter == leader || !cut(leader, **voter))
+        };
+        for voters in [before, &seen.voters] {
+            let led = voters.iter().filter(acknowledges).count();
+            assert!(led * 2 > voters.len(), "no majority: {step:?}");
+        }
         assert!(seen.voters.contains(&leader), "the leader was demoted: {step:?}");
         let moved = before.symmetric_difference(&seen.voters).count();
         assert!(moved <= 2, "two voters moved at once: {step:?}");

@@ -95,7 +95,8 @@ async fn hand_over(parts: &Arc<Parts>, heirs: Heirs) {
             able: parts.pulse.verdict(replica.node()).state == VerdictState::Alive
                 && !full.contains(&replica.node()),
             steady: parts.pulse.slowness(replica.node()).is_none(),
-            feeds_all: seen.is_none_or(|seen| seen.feeds_all(&observed, replica)),
+            linked: seen
+                .is_none_or(|seen| seen.is_fed(replica) && seen.is_linked(&observed, replica)),
             matched: matched.iter().find(|(id, _)| *id == replica).map_or(0, |(_, index)| *index),
         };
         let members = group.status().members;

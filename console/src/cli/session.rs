@@ -113,11 +113,15 @@ impl Session {
 
     /// The first agent that answers.
     pub(crate) async fn operator(&self) -> Result<Operator, CliError> {
-        self.operator_but(&[]).await
+        self.operator_but(&[], self.timeout()).await
     }
 
     /// The first agent that answers, those left out that have not.
-    async fn operator_but(&self, silent: &[String]) -> Result<Operator, CliError> {
+    async fn operator_but(
+        &self,
+        silent: &[String],
+        timeout: Duration,
+    ) -> Result<Operator, CliError> {
         let asked = self.global.connect.iter().filter(|address| !silent.contains(address));
         let mut dials: FuturesUnordered<_> =
             asked.map(|address| async move { (address, self.pool.admin(address).await) }).collect();
@@ -131,7 +135,6 @@ impl Session {
             }
             None
         };
-        let timeout = self.timeout();
         match tokio::time::timeout(timeout, race).await {
             Ok(Some(operator)) => Ok(operator),
             Ok(None) => Err(nobody(&reasons.join("; "))),
@@ -153,9 +156,9 @@ impl Session {
     /// stands still, is not the last that can be asked.
     pub(crate) async fn view(&self) -> Result<ClusterView, CliError> {
         let by = Deadline::after(self.timeout());
+        let mut operator = self.operator().await?;
         let mut silent = Vec::new();
         loop {
-            let operator = self.operator_but(&silent).await?;
             silent.push(operator.address.clone());
             let others = self.global.connect.iter().any(|address| !silent.contains(address));
             // Whoever is asked next must have time to answer.
@@ -164,6 +167,11 @@ impl Session {
             if answer.is_ok() || !others || by.is_over() {
                 return answer;
             }
+            operator = match self.operator_but(&silent, by.remaining()).await {
+                Ok(another) => another,
+                // It was slow, perhaps, and is all that there is.
+                Err(_) => return operator.view(by.remaining()).await,
+            };
         }
     }
 }

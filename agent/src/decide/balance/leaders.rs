@@ -82,7 +82,7 @@ fn hops<'a>(
                 && worth(from.node(), to.node())
                 && shares.takers.get(to.node()).is_some()
                 && seen.caught_up(*to)
-                && seen.feeds_all(shares.observed, *to)
+                && seen.is_linked(shares.observed, *to)
         });
         hops.extend(heirs.map(|to| Hop { shard: shard.id, seen, from, to }));
     }

@@ -157,6 +157,8 @@ impl World<'_> {
         let mut flight =
             titled(format!("recover what is left of {} into {archive}", listed(shards)));
         flight.harm = Harm::Break;
+        flight.safer =
+            Some("start one of the missing nodes again: then nothing is lost".to_owned());
         if shards.is_empty() {
             flight.refused = Some("every shard has its majority".to_owned());
         }
@@ -166,10 +168,18 @@ impl World<'_> {
                 return refused(flight.title, format!("no shard {id}"));
             };
             let living = seen.answering(self.observed);
+            let heard: Vec<NodeId> = seen.heard_elsewhere(self.observed).collect();
             let refusal = if known.phase != evenkeel_shared::view::ShardPhase::Serving {
                 Some(format!("{id} serves nobody"))
             } else if living >= seen.quorum() {
                 Some(format!("{id} has its majority: {living} of {} voters", seen.voters.len()))
+            } else if living + heard.len() >= seen.quorum() {
+                flight.safer = Some("ask an agent that hears them, with --connect".to_owned());
+                let named: Vec<String> = heard.iter().map(|node| name(self.facts, *node)).collect();
+                Some(format!(
+                    "{} with copies of {id} are not heard here, but by others: they may go on",
+                    named.join(", ")
+                ))
             } else {
                 None
             };
@@ -180,8 +190,6 @@ impl World<'_> {
         if self.restore_under_way().is_some() {
             flight.refused = Some("a restore is under way: accept it or undo it first".to_owned());
         }
-        flight.safer =
-            Some("start one of the missing nodes again: then nothing is lost".to_owned());
         let system = self.observed.shards.get(&ShardId::SYSTEM);
         let facts_lost = system.is_some_and(|seen| seen.answering(self.observed) < seen.quorum());
         if facts_lost || shards.contains(&ShardId::SYSTEM) {
@@ -279,7 +287,7 @@ pub(super) fn switchovers(world: &World<'_>, node: NodeId) -> (Vec<Move>, Vec<St
         let best = seen.voters.iter().filter(able);
         let fewest = |voter: &&ReplicaId| {
             let led = led.get(&voter.node()).copied().unwrap_or(0);
-            (!seen.feeds_all(world.observed, **voter), led, **voter)
+            (!seen.is_linked(world.observed, **voter), led, **voter)
         };
         if let Some(voter) = best.min_by_key(fewest).copied() {
             *led.entry(voter.node()).or_default() += 1;

@@ -130,6 +130,7 @@ proptest! {
     fn predicted_quorum_loss_is_what_removing_the_node_does(
         down in prop::collection::vec(0..5_u8, 5),
         shards in prop::collection::vec(prop::sample::subsequence(vec![1_u32, 2, 3, 4, 5], 1..=5), 1..20),
+        cuts in prop::collection::vec((1..=5_u32, 1..=5_u32), 0..3),
         victim in 1..=5_u32,
     ) {
         let mut toy = Toy::default();
@@ -138,19 +139,33 @@ proptest! {
             let seen = toy.observed.nodes.entry(NodeId(id)).or_default();
             seen.state = if *down == 0 { NodeState::Down } else { NodeState::Up };
         }
+        for (one, other) in &cuts {
+            toy.cut(*one, *other);
+        }
         for (id, on) in (1..).zip(&shards) {
             toy.add_shard(id, on, &[], Some(on[0]));
         }
         let act = Action::Kill { node: NodeId(victim), down_secs: None };
         let flight = preflight(&act, &toy.facts, &toy.observed);
-        let majority = |on: &[u32], without: u32| {
-            let live = on.iter().filter(|node| {
-                **node != without && down[usize::try_from(**node - 1).expect("small")] != 0
-            });
-            live.count() * 2 > on.len()
+        let up = |node: u32, without: u32| {
+            node != without && down[usize::try_from(node - 1).expect("small")] != 0
+        };
+        let cut = |one: u32, other: u32| {
+            one != other && up(one, 0) && up(other, 0)
+                && (cuts.contains(&(one, other)) || cuts.contains(&(other, one)))
+        };
+        // Whether that voter, as the leader, has a majority.
+        let leads = |leader: u32, on: &[u32], without: u32| {
+            let led = on.iter().filter(|node| up(**node, without) && !cut(leader, **node));
+            up(leader, without) && led.count() * 2 > on.len()
+        };
+        let any = |on: &[u32], without: u32| on.iter().any(|node| leads(*node, on, without));
+        // Who leads goes on leading, if it can; without it anybody does who can.
+        let after = |on: &[u32]| {
+            if up(on[0], victim) { leads(on[0], on, victim) } else { any(on, victim) }
         };
         let lost: Vec<ShardId> = (1..).zip(&shards)
-            .filter(|(_, on)| majority(on, 0) && !majority(on, victim))
+            .filter(|(_, on)| any(on, 0) && !after(on))
             .map(|(id, _)| ShardId(id)).collect();
         prop_assert_eq!(&flight.quorum_lost, &lost);
         prop_assert_eq!(flight.harm == Harm::Break, !lost.is_empty());

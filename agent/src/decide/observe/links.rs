@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_shared::ids::NodeId;
-use evenkeel_shared::view::NodeState;
+use evenkeel_shared::ids::{NodeId, ShardId};
 
 use super::super::facts::{Link, Observed};
 use super::{HeardNodes, speaks};
@@ -18,18 +17,24 @@ const UNFED_MS: u64 = 300_000;
 /// hand-overs.
 const HEARD_AGAIN_MS: u64 = 30_000;
 
-/// Notes who holds whom dead, of nodes that are not DOWN: a majority hears them.
+/// How long a copy must stand still although the ends of its link hear each other again, before that is
+/// no more the cause.
+const STILL_UNFED_MS: u64 = 5_000;
+
+/// Notes who holds whom dead that some hear. It counts anew with each leader of the system shard: what
+/// follows from it is tried by each.
 pub(super) fn note_unheard(
     observed: &mut Observed,
     heard: &HeardNodes,
     before: &Observed,
     passed: u64,
 ) {
-    let alive = |node: &NodeId| observed.state(*node) == NodeState::Suspect;
+    let term = |picture: &Observed| picture.shards.get(&ShardId::SYSTEM).map(|seen| seen.term);
+    let known = (term(observed) == term(before)).then_some(&before.unheard);
     let holders = heard.iter().filter(|(_, seen)| speaks(seen));
     let pairs = holders.flat_map(|(by, seen)| seen.dead.iter().map(|node| (*by, *node)));
-    let unheard = pairs.filter(|(_, node)| alive(node)).map(|pair| {
-        let known = before.unheard.get(&pair);
+    let unheard = pairs.filter(|(_, node)| observed.is_heard_by_some(*node)).map(|pair| {
+        let known = known.and_then(|known| known.get(&pair));
         (pair, known.map_or(0, |known| known + passed))
     });
     observed.unheard = unheard.collect();
@@ -40,20 +45,23 @@ pub(super) fn note_unfed(observed: &mut Observed, before: &Observed, passed: u64
     let mut unfed: BTreeMap<(NodeId, NodeId), Link> = before.unfed.clone();
     for link in unfed.values_mut() {
         link.for_ms += passed;
+        link.heard_ms = link.heard_ms.map(|heard| heard + passed);
     }
-    let none = |unheard: bool| Link { for_ms: 0, unheard };
     for seen in observed.shards.values() {
         if let Some((leader, (copy, _))) = seen.leader.zip(seen.starved(observed)) {
-            unfed.entry((leader.node(), copy.node())).or_insert(none(false)).for_ms = 0;
+            let link = unfed.entry((leader.node(), copy.node())).or_default();
+            link.for_ms = 0;
+            link.heard_ms = link.heard_ms.filter(|heard| *heard < STILL_UNFED_MS);
         }
     }
     let lasting = observed.nodes.keys().flat_map(|by| observed.deaf_to(*by).map(|to| (*by, to)));
     for (by, to) in lasting {
         // What one end does not hear does not answer the other, either.
-        unfed.insert((by, to), none(true));
-        unfed.insert((to, by), none(true));
+        for pair in [(by, to), (to, by)] {
+            unfed.insert(pair, Link { for_ms: 0, heard_ms: Some(0) });
+        }
     }
-    let limit = |link: &Link| if link.unheard { HEARD_AGAIN_MS } else { UNFED_MS };
+    let limit = |link: &Link| if link.heard_ms.is_some() { HEARD_AGAIN_MS } else { UNFED_MS };
     unfed.retain(|_, link| link.for_ms < limit(link));
     observed.unfed = unfed;
 }

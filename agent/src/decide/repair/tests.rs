@@ -71,12 +71,15 @@ fn golden_scripts_of_repair_hold() {
     script::each("repair", check);
 }
 
-/// A cluster with some nodes down, some draining and some new, and shards spread over it.
+/// A cluster with some nodes down, some draining and some new, some links cut, and shards spread over
+/// it.
 fn worlds() -> impl Strategy<Value = World> {
     let node = (0..4_u8, 1..3_u32, 0..8_u8);
     let shard = (0..1_000_usize, 0..3_usize, 0..6_usize);
-    (prop::collection::vec(node, 3..8), prop::collection::vec(shard, 1..12)).prop_map(
-        |(nodes, shards)| {
+    let cut = (1..8_u32, 1..8_u32);
+    let cuts = prop::collection::vec(cut, 0..3);
+    (prop::collection::vec(node, 3..8), prop::collection::vec(shard, 1..12), cuts).prop_map(
+        |(nodes, shards, cuts)| {
             let mut world = World::default();
             let mut ids = Vec::new();
             for (id, (zone, capacity, fate)) in (1..).zip(nodes) {
@@ -92,6 +95,9 @@ fn worlds() -> impl Strategy<Value = World> {
                     seen.since_unix_ms = 0;
                 }
                 ids.push(id);
+            }
+            for (one, other) in cuts {
+                world.cut(one, other);
             }
             world.add_shard(0, &ids[..1], &ids[1..], Some(ids[0]));
             for (id, (first, lead, damaged)) in (1..).zip(shards) {
@@ -111,10 +117,9 @@ fn worlds() -> impl Strategy<Value = World> {
 fn elect(world: &mut World) {
     let observed = world.observed.clone();
     for seen in world.observed.shards.values_mut() {
-        let majority = seen.answering(&observed) >= seen.quorum();
-        let living = seen.voters.iter().find(|voter| seen.answers(&observed, **voter));
-        let stays = seen.leader.filter(|leader| seen.answers(&observed, *leader));
-        seen.leader = stays.or(living.copied()).filter(|_| majority);
+        let able = |voter: &ReplicaId| seen.has_majority(&observed, *voter);
+        let another = || seen.voters.iter().copied().find(able);
+        seen.leader = seen.leader.filter(able).or_else(another);
     }
 }
 
@@ -131,8 +136,10 @@ proptest! {
                 continue;
             }
             let takes = |voter: &&ReplicaId| {
-                world.facts.nodes.get(&voter.node())
-                    .is_some_and(|node| takes_more(node, &world.observed))
+                // Nobody is replaced for being suspected.
+                world.observed.state(voter.node()) == NodeState::Suspect
+                    || world.facts.nodes.get(&voter.node())
+                        .is_some_and(|node| takes_more(node, &world.observed))
             };
             let well = seen.voters.iter().filter(takes).count();
             prop_assert!(well >= takers.min(3), "{id}: {seen:?}\n{story}");

@@ -43,8 +43,8 @@ impl Case<'_> {
         if slow || still.for_ms > STARVING_MAX_MS {
             return None;
         }
-        let feeds_all = |heir: &ReplicaId| self.seen.feeds_all(self.observed, *heir);
-        let to = self.heir(leader).filter(feeds_all)?;
+        let linked = |heir: &ReplicaId| self.seen.is_linked(self.observed, *heir);
+        let to = self.heir(leader).filter(linked)?;
         let named = |replica: ReplicaId| name(self.facts, replica.node());
         let why = format!("{} gets nothing from {}", named(copy), named(leader));
         let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
@@ -54,30 +54,40 @@ impl Case<'_> {
 
     /// A controller that does not hear a node which others hear makes room for one that does: it can't
     /// tell what that node's shards need. That it is tried ends after a while, too.
-    pub(super) fn deaf_controller(&self, leader: ReplicaId) -> Option<Step> {
+    pub(super) fn deaf_controller(&self, leader: ReplicaId) -> Result<Option<Step>, String> {
         let Observed { unheard, .. } = self.observed;
-        let hears = |by: ReplicaId, node| !unheard.contains_key(&(by.node(), node));
         let missed = |by: ReplicaId| unheard.keys().filter(|(deaf, _)| *deaf == by.node()).count();
-        let lately = |node: &NodeId| unheard[&(leader.node(), *node)] <= STARVING_MAX_MS;
-        let node = self.observed.deaf_to(leader.node()).find(lately)?;
-        let heirs = self.heirs(leader).into_iter();
-        let better = heirs.filter(|heir| hears(*heir, node) && missed(*heir) < missed(leader));
-        let to = better.min_by_key(|heir| (missed(*heir), *heir))?;
+        let fewer = |heir: &ReplicaId| missed(*heir) < missed(leader);
+        let linked = |heir: &ReplicaId| self.seen.is_linked(self.observed, *heir);
+        let mut heirs = self.heirs(leader);
+        heirs.retain(|heir| fewer(heir) && linked(heir));
         let named = |node: NodeId| name(self.facts, node);
-        let (by, heir) = (named(leader.node()), named(to.node()));
-        let why = format!("{by} does not hear {}, which {heir} does", named(node));
-        let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
-        step.rule = None;
-        Some(step)
+        let by = named(leader.node());
+        let mut complaint = Ok(None);
+        for node in self.observed.deaf_to(leader.node()) {
+            let heard = |heir: &&ReplicaId| !unheard.contains_key(&(heir.node(), node));
+            let best = heirs.iter().filter(heard).min_by_key(|heir| (missed(**heir), **heir));
+            let late = unheard.get(&(leader.node(), node)).is_some_and(|ms| *ms > STARVING_MAX_MS);
+            let Some(to) = best.copied().filter(|_| !late) else {
+                complaint = Err(format!("{by} does not hear {}, which others do", named(node)));
+                continue;
+            };
+            let why =
+                format!("{by} does not hear {}, which {} does", named(node), named(to.node()));
+            let mut step = self.step(StepKind::TransferLeader { from: leader, to }, why);
+            step.rule = None;
+            return Ok(Some(step));
+        }
+        complaint
     }
 
     /// The voter on a node that is well, and if there is one, which got through to all others of late.
     /// By turns, so that what one node led does not all go to another.
     fn heir(&self, leader: ReplicaId) -> Option<ReplicaId> {
         let mut heirs = self.heirs(leader);
-        let feeds_all = |heir: &ReplicaId| self.seen.feeds_all(self.observed, *heir);
-        if heirs.iter().any(feeds_all) {
-            heirs.retain(feeds_all);
+        let linked = |heir: &ReplicaId| self.seen.is_linked(self.observed, *heir);
+        if heirs.iter().any(linked) {
+            heirs.retain(linked);
         }
         let turn = usize::try_from(self.shard.id.0).unwrap_or(0);
         heirs.get(turn.checked_rem(heirs.len())?).copied()
@@ -90,6 +100,7 @@ impl Case<'_> {
                 && self.observed.state(heir.node()) == NodeState::Up
                 && !self.observed.is_unsteady(heir.node())
                 && self.seen.caught_up(*heir)
+                && self.seen.has_majority(self.observed, *heir)
         };
         self.seen.voters.iter().copied().filter(fit).collect()
     }
@@ -97,12 +108,14 @@ impl Case<'_> {
     /// Hands leadership to the voter that is best placed to take it.
     pub(super) fn hand_over(&self, from: ReplicaId, why: &str) -> Option<Step> {
         let heirs = self.seen.voters.iter().copied().filter(|heir| {
-            *heir != from && self.observed.lives(heir.node()) && self.seen.caught_up(*heir)
+            let leads = self.seen.has_majority(self.observed, *heir);
+            *heir != from && leads && self.seen.caught_up(*heir)
         });
         let to = heirs.min_by_key(|heir| {
             let behind = self.seen.replicas.get(heir).and_then(|seen| seen.lag);
-            let feeds_all = self.seen.feeds_all(self.observed, *heir);
-            (self.goes(*heir).is_some(), !feeds_all, behind, *heir)
+            let linked = self.seen.is_linked(self.observed, *heir);
+            let suspected = !self.observed.lives(heir.node());
+            (self.goes(*heir).is_some(), !linked, suspected, behind, *heir)
         })?;
         Some(self.step(StepKind::TransferLeader { from, to }, why.to_owned()))
     }

@@ -97,3 +97,15 @@ fn what_is_not_there_is_named() {
     let many = vec![Change::Drain(NodeId(1)); CHANGES_MAX + 1];
     assert_eq!(error(&many), "33 changes, at most 32 together");
 }
+
+#[test]
+fn who_is_lost_between_two_that_do_not_hear_each_other_takes_the_majority_along() {
+    let mut world = World::default();
+    for id in 1..=3 {
+        world.add_node(id);
+    }
+    world.add_shard(1, &[1, 2, 3], &[], Some(3));
+    world.cut(1, 2);
+    assert_eq!(look(&world, &[Change::Lose(NodeId(3))]).quorum_lost, [ShardId(1)]);
+    assert_eq!(look(&world, &[Change::Lose(NodeId(1))]).quorum_lost, []);
+}

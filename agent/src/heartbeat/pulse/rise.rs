@@ -39,6 +39,8 @@ pub(super) struct Stood {
     cause: Unled,
     lost: Lost,
     at: Duration,
+    /// When this node was told to.
+    ordered: Option<Duration>,
 }
 
 /// A leadership that was won, and is about to be known.
@@ -71,33 +73,31 @@ impl State {
     pub(super) fn note_stands(&mut self, now: Duration, actions: &[ElectorAction]) {
         for action in actions {
             if let ElectorAction::Elect { shard, cause, .. } = action {
-                let cause = if self.is_still_ordered(now, *shard, *cause) {
-                    Unled::Ordered
-                } else {
-                    *cause
-                };
-                self.note_stand(now, *shard, cause);
+                let ordered = self.still_ordered(now, *shard, *cause);
+                self.note_stand(now, *shard, (*cause, ordered));
             }
         }
     }
 
     /// Remembers that this node was told to stand.
     pub(super) fn note_order(&mut self, now: Duration, shard: ShardId) {
-        self.note_stand(now, shard, Unled::Ordered);
+        self.note_stand(now, shard, (Unled::Ordered, Some(now)));
     }
 
-    fn note_stand(&mut self, now: Duration, shard: ShardId, cause: Unled) {
-        let unknown = Lost { since: now, last_sign: None };
+    fn note_stand(&mut self, at: Duration, shard: ShardId, why: (Unled, Option<Duration>)) {
+        let unknown = Lost { since: at, last_sign: None };
         let lost = self.unled_since.get(&shard).copied().unwrap_or(unknown);
-        self.stood.insert(shard, Stood { cause, lost, at: now });
+        let (cause, ordered) = why;
+        let cause = ordered.map_or(cause, |_| Unled::Ordered);
+        self.stood.insert(shard, Stood { cause, lost, at, ordered });
     }
 
-    /// Whether it stands again because the order before was in vain: all that it knows of its own
-    /// term is that nobody leads yet.
-    fn is_still_ordered(&self, now: Duration, shard: ShardId, cause: Unled) -> bool {
-        let last = self.stood.get(&shard).filter(|last| last.cause == Unled::Ordered);
-        let lately = last.is_some_and(|last| now.saturating_sub(last.at) < ORDER_MAX);
-        lately && cause == Unled::NoLeader
+    /// When it was told to stand, if it stands again because that was in vain: all that it knows of its
+    /// own term is that nobody leads yet.
+    fn still_ordered(&self, now: Duration, shard: ShardId, cause: Unled) -> Option<Duration> {
+        let ordered = self.stood.get(&shard)?.ordered?;
+        let lately = now.saturating_sub(ordered) < ORDER_MAX;
+        (lately && cause == Unled::NoLeader).then_some(ordered)
     }
 
     /// Another node has heard of these leaderships.
@@ -182,24 +182,33 @@ mod tests {
 
     use evenkeel_shared::ids::{NodeId, ShardId};
 
-    use super::{ORDER_MAX, State};
+    use super::State;
     use crate::decide::elector::{ElectorAction, Unled};
 
     const SHARD: ShardId = ShardId(1);
 
-    fn cause_after(order: Duration, again: Duration, cause: Unled) -> Unled {
+    /// The cause of the last of several attempts, the first by order at 9 s.
+    fn cause_after(attempts: &[(u64, Unled)]) -> Unled {
         let mut state = State::new(1);
-        state.note_order(order, SHARD);
-        state.note_stands(again, &[ElectorAction::Elect { shard: SHARD, term: 2, cause }]);
+        state.note_order(Duration::from_secs(9), SHARD);
+        for (second, cause) in attempts {
+            let elect = ElectorAction::Elect { shard: SHARD, term: 2, cause: *cause };
+            state.note_stands(Duration::from_secs(*second), &[elect]);
+        }
         state.stood[&SHARD].cause
     }
 
     #[test]
     fn who_stands_again_after_an_order_in_vain_does_it_for_that_order() {
-        let (at, soon) = (Duration::from_secs(9), Duration::from_secs(10));
-        assert_eq!(cause_after(at, soon, Unled::NoLeader), Unled::Ordered);
+        let again = Unled::NoLeader;
+        assert_eq!(cause_after(&[(10, again), (13, again)]), Unled::Ordered);
         let dead = Unled::Dead(NodeId(3));
-        assert_eq!(cause_after(at, soon, dead), dead, "that it knows by itself");
-        assert_eq!(cause_after(at, at + ORDER_MAX, Unled::NoLeader), Unled::NoLeader);
+        assert_eq!(cause_after(&[(10, dead)]), dead, "that it knows by itself");
+        assert_eq!(cause_after(&[(10, dead), (11, again)]), again, "and goes on from there");
+        assert_eq!(
+            cause_after(&[(10, again), (13, again), (14, again)]),
+            again,
+            "for five seconds"
+        );
     }
 }
