@@ -106,12 +106,12 @@ impl World<'_> {
             // What is left may have a majority under another leader: that, too, is taken away.
             let before = seen.led_at_best(self.observed, gone);
             let after = seen.led_voters(self.observed, |other| other == node || gone(other));
+            let holds = seen.voters.iter().any(|voter| voter.node() == node);
             if before < quorum {
                 loss.without_quorum_already.push(shard.id);
-            } else if after < quorum {
+            } else if holds && after < quorum {
                 loss.quorum_lost.push(shard.id);
             } else {
-                let holds = seen.voters.iter().any(|voter| voter.node() == node);
                 if holds && after == quorum {
                     loss.no_spare.push(shard.id);
                 }

@@ -108,7 +108,7 @@ pub fn catching_up(observed: &Observed, seen: &ShardObserved) -> impl Iterator<I
     let followers =
         seen.voters.iter().copied().filter(move |voter| leader.is_some_and(|it| it != *voter));
     let sound = followers.filter(|voter| !seen.unfit.contains(voter));
-    sound.filter(|voter| observed.lives(voter.node()) && !seen.caught_up(*voter))
+    sound.filter(|voter| observed.answers(voter.node()) && !seen.caught_up(*voter))
 }
 
 /// Why a replica can't be handed the leadership now.
@@ -128,7 +128,7 @@ fn ruled_out(
     if seen.unfit.contains(&replica) {
         return Some("its data can't be trusted".to_owned());
     }
-    if !observed.lives(node) {
+    if !observed.answers(node) {
         return Some(format!("{} is {}", name(facts, node), observed.state(node)));
     }
     let reached = seen.led_by(observed, replica, |_| false);

@@ -41,11 +41,11 @@ pub fn heir(shard: ShardId, voters: &[Voter], heirs: Heirs) -> Option<ReplicaId>
     let fit = || voters.iter().filter(fit);
     let longest = fit().map(|voter| voter.matched).max()?;
     let place = |voter: &&Voter| {
-        // A log that is short by a lot is a long wait, and counts by its length.
+        // A log that is short by a lot would not be filled in time, whatever else speaks for it.
         let short = longest - voter.matched;
         let short = if short <= AS_LONG { 0 } else { short };
         let turn = scatter(u64::from(shard.0), u64::from(voter.replica.node().0));
-        (!voter.linked, !voter.steady, short, turn)
+        (short > 0, !voter.linked, !voter.steady, short, turn)
     };
     fit().min_by_key(place).map(|voter| voter.replica)
 }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn who_is_slow_takes_over_from_a_node_that_stops_if_nobody_else_can() {
-        let slow = Voter { steady: false, matched: 9_000, ..voter(2) };
+        let slow = Voter { steady: false, matched: 1_050, ..voter(2) };
         assert_eq!(node(1, &[slow, voter(3)], Heirs::Any), Some(3));
         assert_eq!(node(1, &[slow], Heirs::Any), Some(2));
         assert_eq!(node(1, &[slow], Heirs::Steady), None, "it would be no better there");
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn who_is_linked_goes_before_a_longer_log() {
-        let cut = Voter { linked: false, matched: 9_000, ..voter(2) };
+        let cut = Voter { linked: false, matched: 1_050, ..voter(2) };
         let slow = Voter { steady: false, ..voter(3) };
         assert_eq!(node(1, &[cut, voter(3)], Heirs::Any), Some(3));
         assert_eq!(node(1, &[cut, slow], Heirs::Any), Some(3), "slow is better than not at all");
@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn the_longest_log_takes_over_and_of_equals_each_some() {
         let short = Voter { matched: 800, ..voter(2) };
-        assert!((1..50).all(|shard| node(shard, &[short, voter(3)], Heirs::Any) == Some(3)));
+        let worse = Voter { linked: false, steady: false, ..voter(3) };
+        assert!((1..50).all(|shard| node(shard, &[short, worse], Heirs::Any) == Some(3)));
         let nearly = Voter { matched: 950, ..voter(2) };
         let taken =
             (1..=50).filter(|shard| node(*shard, &[nearly, voter(3)], Heirs::Any) == Some(2));

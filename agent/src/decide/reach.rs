@@ -95,7 +95,8 @@ impl ShardObserved {
         let (pair, back) = ((leader.node(), to.node()), (to.node(), leader.node()));
         let starves = || match self.leader {
             Some(present) if present == leader => !self.is_fed(to),
-            _ => observed.unfed.contains_key(&pair),
+            // What its ends did not hear is in `unheard` for as long as it lasts.
+            _ => observed.unfed.get(&pair).is_some_and(|link| link.heard_ms.is_none()),
         };
         let unheard = || [pair, back].iter().any(|pair| observed.unheard.contains_key(pair));
         leader == to || !(unheard() || starves())

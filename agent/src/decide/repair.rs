@@ -126,8 +126,9 @@ impl<'a> Case<'a> {
         {
             // A suspicion may wait for a word; a copy that gets nothing is more than that.
             let suspected = step.rule == Some(RuleName::Suspect);
-            let starving = self.starving_leader(leader).filter(|_| suspected);
-            return Ok(Some(starving.unwrap_or(step)));
+            if !suspected || self.starving_leader(leader).is_none() {
+                return Ok(Some(step));
+            }
         }
         let system = self.shard.id.is_system();
         let other = match self.unled(leader) {

@@ -174,10 +174,12 @@ impl World<'_> {
             } else if living >= seen.quorum() {
                 Some(format!("{id} has its majority: {living} of {} voters", seen.voters.len()))
             } else if living + heard.len() >= seen.quorum() {
-                flight.safer = Some("ask an agent that hears them, with --connect".to_owned());
+                flight.safer = Some(
+                    "ask an agent that hears them, with --connect, or stop them first".to_owned(),
+                );
                 let named: Vec<String> = heard.iter().map(|node| name(self.facts, *node)).collect();
                 Some(format!(
-                    "{} with copies of {id} are not heard here, but by others: they may go on",
+                    "{} with copies of {id} are heard by some: they may go on",
                     named.join(", ")
                 ))
             } else {

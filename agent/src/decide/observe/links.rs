@@ -42,7 +42,11 @@ pub(super) fn note_unheard(
 
 /// Notes between which nodes nothing gets through, whatever the shard.
 pub(super) fn note_unfed(observed: &mut Observed, before: &Observed, passed: u64) {
+    // A process that is started anew has calls of its own.
+    let process = |picture: &Observed, node: NodeId| picture.nodes.get(&node)?.incarnation;
+    let same = |node: NodeId| process(before, node) == process(observed, node);
     let mut unfed: BTreeMap<(NodeId, NodeId), Link> = before.unfed.clone();
+    unfed.retain(|(from, to), _| same(*from) && same(*to));
     for link in unfed.values_mut() {
         link.for_ms += passed;
         link.heard_ms = link.heard_ms.map(|heard| heard + passed);

@@ -49,6 +49,9 @@ impl Case<'_> {
             let kind = StepKind::Promote { replicas: vec![ready], replaces: Vec::new() };
             return Ok(self.safe(kind, format!("{staying} of {target} copies")));
         }
+        if self.awaits_word() {
+            return Ok(None);
+        }
         // One copy more than wanted, and all are well: the worst placed one goes.
         let worst = self.worst(self.seen.voters.iter().copied().chain([*learner]));
         match worst {
@@ -87,7 +90,7 @@ impl Case<'_> {
     }
 
     fn surplus(&self, leader: ReplicaId, staying: usize, target: usize) -> Option<Step> {
-        if staying <= target {
+        if staying <= target || self.awaits_word() {
             return None;
         }
         let worst = self.worst(self.seen.voters.iter().copied())?;

@@ -12,7 +12,14 @@ use super::Case;
 
 /// What still does not get through after so long is only shown: handing over does not come off, and
 /// nothing else is evened out meanwhile.
-const STARVING_MAX_MS: u64 = 600_000;
+const TRIED_MS: u64 = 600_000;
+/// After so long it is tried again: what stood in the way may be gone.
+const TRIED_EVERY_MS: u64 = 3_600_000;
+
+/// Whether something is done about what has not got through for so long.
+fn is_tried(for_ms: u64) -> bool {
+    for_ms % TRIED_EVERY_MS < TRIED_MS
+}
 
 impl Case<'_> {
     /// A leader whose node is not well hands over while it still can.
@@ -40,7 +47,7 @@ impl Case<'_> {
     pub(super) fn starving_leader(&self, leader: ReplicaId) -> Option<Step> {
         let (copy, still) = self.seen.starved(self.observed)?;
         let slow = self.observed.state(leader.node()) == NodeState::Slow;
-        if slow || still.for_ms > STARVING_MAX_MS {
+        if slow || !is_tried(still.for_ms) {
             return None;
         }
         let linked = |heir: &ReplicaId| self.seen.is_linked(self.observed, *heir);
@@ -67,8 +74,8 @@ impl Case<'_> {
         for node in self.observed.deaf_to(leader.node()) {
             let heard = |heir: &&ReplicaId| !unheard.contains_key(&(heir.node(), node));
             let best = heirs.iter().filter(heard).min_by_key(|heir| (missed(**heir), **heir));
-            let late = unheard.get(&(leader.node(), node)).is_some_and(|ms| *ms > STARVING_MAX_MS);
-            let Some(to) = best.copied().filter(|_| !late) else {
+            let tried = unheard.get(&(leader.node(), node)).is_none_or(|ms| is_tried(*ms));
+            let Some(to) = best.copied().filter(|_| tried) else {
                 complaint = Err(format!("{by} does not hear {}, which others do", named(node)));
                 continue;
             };
@@ -123,10 +130,23 @@ impl Case<'_> {
     /// For how long a node has been DOWN, in milliseconds, when that is longer than it is waited
     /// for. One that is worked on is waited for.
     pub(super) fn down_too_long(&self, node: NodeId) -> Option<u64> {
+        self.gone_for(node).filter(|_| self.replaces_lost)
+    }
+
+    /// The same, whether it may be replaced now or waits for a word.
+    fn gone_for(&self, node: NodeId) -> Option<u64> {
         let down = self.observed.in_state_ms(node);
         let over = self.observed.state(node) == NodeState::Down && down > self.grace_ms();
         let maintained = || self.facts.recovery.maintains(node, self.observed.at_unix_ms);
-        (self.replaces_lost && over && maintained().is_none()).then_some(down)
+        (over && maintained().is_none()).then_some(down)
+    }
+
+    /// Whether something about a voter waits for a word, so that it is not known yet which copy is one
+    /// too many: that of a voter that is gone may be, or a leader would have to hand over for it.
+    pub(super) fn awaits_word(&self) -> bool {
+        let mut nodes = self.seen.voters.iter().map(|voter| voter.node());
+        let gone = !self.replaces_lost && nodes.any(|node| self.gone_for(node).is_some());
+        gone || !self.moves_leader
     }
 
     /// Which rule stands behind whatever is done for this shard.
