@@ -108,7 +108,7 @@ impl Operator {
         let refused = |why: String| StoreError::Refused { why };
         let known = facts.shards.get(&shard).zip(observed.shards.get(&shard));
         let (known, seen) = known.ok_or_else(|| refused(format!("no {shard}")))?;
-        let (table, best) = candidates(&facts, &observed, known, seen);
+        let (table, best) = candidates(&facts, &observed, (known, seen), None);
         let Some(to) = to else {
             return best
                 .ok_or_else(|| refused(format!("{shard} has no other voter that can lead")));

@@ -6,7 +6,7 @@
 
 use evenkeel_shared::event::{Event, EventKind};
 use evenkeel_shared::explain::{Candidate, Explanation, LastFailover, Phases};
-use evenkeel_shared::ids::{ReplicaId, ShardId};
+use evenkeel_shared::ids::{NodeId, ReplicaId, ShardId};
 use evenkeel_shared::view::{
     ClusterFacts, FailoverMode, NodeState, ReplicaRole, ShardFacts, SyncPolicy,
 };
@@ -25,7 +25,9 @@ pub fn explain(
 ) -> Option<Explanation> {
     let known = facts.shards.get(&shard)?;
     let seen = observed.shards.get(&shard)?;
-    let (candidates, heir) = candidates(facts, observed, known, seen);
+    // What is told is what would be without its leader.
+    let gone = seen.leader.map(ReplicaId::node);
+    let (candidates, heir) = candidates(facts, observed, (known, seen), gone);
     let (loss, loss_why) = loss(facts, known, seen, heir);
     let mut failovers = journal.iter().filter(|event| event.kind == EventKind::Leader);
     let failovers: Vec<(&Event, &str, Phases)> = failovers
@@ -65,16 +67,17 @@ pub fn explain(
     })
 }
 
-/// Every replica with what speaks for or against it, and who would lead next.
+/// Every replica with what speaks for or against it, and who would lead next, while all are there or
+/// when one node is gone.
 pub fn candidates(
     facts: &ClusterFacts,
     observed: &Observed,
-    shard: &ShardFacts,
-    seen: &ShardObserved,
+    (shard, seen): (&ShardFacts, &ShardObserved),
+    gone: Option<NodeId>,
 ) -> (Vec<Candidate>, Option<ReplicaId>) {
     let mut all: Vec<ReplicaId> = seen.voters.iter().chain(&seen.learners).copied().collect();
     all.extend(shard.replicas.keys().filter(|copy| !all.contains(copy)).collect::<Vec<_>>());
-    let against = |replica: ReplicaId| ruled_out(facts, observed, seen, replica);
+    let against = |replica: ReplicaId| ruled_out(facts, observed, seen, (replica, gone));
     let lag = |replica: &ReplicaId| seen.replicas.get(replica).and_then(|known| known.lag);
     let fit = all.iter().copied().filter(|replica| against(*replica).is_none());
     let heir = fit.min_by_key(|replica| {
@@ -116,7 +119,7 @@ fn ruled_out(
     facts: &ClusterFacts,
     observed: &Observed,
     seen: &ShardObserved,
-    replica: ReplicaId,
+    (replica, gone): (ReplicaId, Option<NodeId>),
 ) -> Option<String> {
     let node = replica.node();
     if seen.leader == Some(replica) {
@@ -131,10 +134,15 @@ fn ruled_out(
     if !observed.answers(node) {
         return Some(format!("{} is {}", name(facts, node), observed.state(node)));
     }
-    let reached = seen.led_by(observed, replica, |_| false);
+    let reached = seen.led_by(observed, replica, |node| Some(node) == gone);
     if reached < seen.quorum() && seen.answering(observed) >= seen.quorum() {
-        let called = name(facts, node);
-        return Some(format!("{called} gets through to {reached} of {} voters", seen.voters.len()));
+        let voters = seen.voters.len();
+        return Some(match gone {
+            Some(gone) => {
+                format!("without {}, {reached} of {voters} voters: no majority", name(facts, gone))
+            }
+            None => format!("{} gets through to {reached} of {voters} voters", name(facts, node)),
+        });
     }
     let led = seen.leader.filter(|leader| observed.answers(leader.node()));
     let behind = led.is_some() && !seen.caught_up(replica);
@@ -215,7 +223,6 @@ fn median(all: impl Iterator<Item = Phases>) -> Phases {
 #[cfg(test)]
 mod tests {
     use evenkeel_shared::event::Severity;
-    use evenkeel_shared::ids::NodeId;
 
     use super::*;
     use crate::decide::world::World;
@@ -258,6 +265,17 @@ mod tests {
         assert_eq!(said.last.map(|last| last.unix_ms), Some(300), "the last one of this shard");
         assert_eq!((said.samples, said.expected.detect_us), (3, Some(300)));
         assert_eq!(said.expected.elect_us, None, "what was never measured is not 0");
+    }
+
+    #[test]
+    fn nobody_would_lead_without_a_majority_beside_the_leader() {
+        let mut world = world();
+        world.cut(2, 3);
+        let said = explain(&world.facts, &world.observed, ShardId(1), &[]).unwrap();
+        let why: Vec<&str> = said.candidates.iter().map(|it| it.why.as_str()).collect();
+        let neither = "without n1, 1 of 3 voters: no majority";
+        assert_eq!(why, ["leads now", neither, neither, "does not vote"]);
+        assert_eq!(said.heir, None);
     }
 
     #[test]

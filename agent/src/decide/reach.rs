@@ -79,8 +79,16 @@ impl ShardObserved {
         if !stays(leader) {
             return 0;
         }
-        let led =
-            |voter: &&ReplicaId| stays(**voter) && self.gets_through(observed, leader, **voter);
+        // Whom this node does not hear, the leader may: a majority hears it, and nobody says otherwise
+        // of the leader.
+        let spoken = observed.nodes.get(&leader.node()).is_some_and(|seen| seen.heard);
+        let heard_there = |voter: ReplicaId| {
+            let suspect = observed.state(voter.node()) == NodeState::Suspect;
+            spoken && suspect && !gone(voter.node()) && !self.unfit.contains(&voter)
+        };
+        let led = |voter: &&ReplicaId| {
+            (stays(**voter) || heard_there(**voter)) && self.gets_through(observed, leader, **voter)
+        };
         self.voters.iter().filter(led).count()
     }
 

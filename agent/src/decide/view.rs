@@ -14,7 +14,7 @@ use evenkeel_shared::view::{
     ShardPhase, ShardView,
 };
 
-use super::facts::{Observed, ShardObserved, lives, wanted};
+use super::facts::{Observed, ShardObserved, wanted};
 
 /// The present, as this observer sees it.
 pub fn view(facts: &ClusterFacts, observed: &Observed, observer: NodeId) -> ClusterView {
@@ -188,7 +188,7 @@ fn replica_view(
         ReplicaState::Damaged
     } else if state == NodeState::Down {
         ReplicaState::Lost
-    } else if heard.is_none() || !lives(state) {
+    } else if heard.is_none() || !observed.answers(id.node()) {
         ReplicaState::Unknown
     } else if seen.leader == Some(id) {
         ReplicaState::Leader

@@ -280,7 +280,7 @@ pub(super) fn switchovers(world: &World<'_>, node: NodeId) -> (Vec<Move>, Vec<St
     let of_node =
         world.shards().filter(|(_, seen)| seen.leader.is_some_and(|leader| leader.node() == node));
     for (shard, seen) in of_node {
-        let (table, _) = candidates(world.facts, world.observed, shard, seen);
+        let (table, _) = candidates(world.facts, world.observed, (shard, seen), None);
         let able = |voter: &&ReplicaId| {
             let known = table.iter().find(|known| known.node == voter.node());
             known.is_some_and(|known| known.able)

@@ -92,7 +92,7 @@ impl World<'_> {
         (known, seen): (&ShardFacts, &ShardObserved),
         to: Option<NodeId>,
     ) -> Result<(ReplicaId, Vec<String>), String> {
-        let (table, best) = candidates(self.facts, self.observed, known, seen);
+        let (table, best) = candidates(self.facts, self.observed, (known, seen), None);
         let heir = match to {
             None => best.ok_or_else(|| "no other voter can lead".to_owned())?,
             Some(to) => {
