@@ -151,7 +151,10 @@ fn a_node_that_is_cut_off_says_at_once_that_it_has_no_quorum() {
 /// Who leads the system shard, and the two others, each with its place.
 fn controller_and_others(cluster: &Cluster) -> ((usize, String), [(usize, String); 2]) {
     let controller = wait_for("a controller", SOON, || {
-        Some(cluster.ask(&["status"])["controller"].as_str()?.to_owned())
+        // Whoever is asked may not have heard of every leader yet.
+        let status = cluster.run(&["status", "--json"]);
+        let status = (status.code == Some(0)).then(|| status.json())?;
+        Some(status["controller"].as_str()?.to_owned())
     });
     let all = cluster.agents.iter().map(|agent| agent.plan.name.clone()).enumerate();
     let (controllers, others): (Vec<_>, Vec<_>) = all.partition(|(_, name)| *name == controller);
