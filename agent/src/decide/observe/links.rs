@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use evenkeel_shared::ids::{NodeId, ShardId};
 
-use super::super::facts::{Link, Observed};
+use super::super::facts::{Link, Observed, STANDS_STILL_MS};
 use super::{HeardNodes, speaks};
 
 /// For how long it is remembered of a link that nothing got through to a copy. If its ends heard each
@@ -16,10 +16,6 @@ const UNFED_MS: u64 = 300_000;
 /// And if they did not, after they do again: long enough that a link which comes and goes costs few
 /// hand-overs.
 const HEARD_AGAIN_MS: u64 = 30_000;
-
-/// How long a copy must stand still although the ends of its link hear each other again, before that is
-/// no more the cause.
-const STILL_UNFED_MS: u64 = 5_000;
 
 /// Notes who holds whom dead that some hear. It counts anew with each leader of the system shard: what
 /// follows from it is tried by each.
@@ -55,7 +51,8 @@ pub(super) fn note_unfed(observed: &mut Observed, before: &Observed, passed: u64
         if let Some((leader, (copy, _))) = seen.leader.zip(seen.starved(observed)) {
             let link = unfed.entry((leader.node(), copy.node())).or_default();
             link.for_ms = 0;
-            link.heard_ms = link.heard_ms.filter(|heard| *heard < STILL_UNFED_MS);
+            // If it goes on for so long although the ends hear each other, that is not the cause.
+            link.heard_ms = link.heard_ms.filter(|heard| *heard < STANDS_STILL_MS);
         }
     }
     let lasting = observed.nodes.keys().flat_map(|by| observed.deaf_to(*by).map(|to| (*by, to)));
